@@ -1,0 +1,77 @@
+# Bitaxon's commands. Each does its own set-up on Debian 12: missing packages are installed with apt.
+
+PYTHON ?= /usr/bin/python3
+BITAXON_WERROR ?= OFF
+JOBS ?= $(shell nproc)
+
+BUILD_PACKAGES = g++ cmake ninja-build libtbb-dev libeigen3-dev libcpu-features-dev libfmt-dev \
+  nlohmann-json3-dev libxxhash-dev libcli11-dev pybind11-dev python3-dev python3-numpy libgtest-dev \
+  libbenchmark-dev
+DEMO_PACKAGES = python3-matplotlib python3-tqdm
+TEST_PACKAGES = python3-pytest python3-tqdm python3-matplotlib mypy
+ARM_PACKAGES = g++ cmake ninja-build g++-aarch64-linux-gnu qemu-user
+
+CONFIGURE = cmake --preset release -DBITAXON_WERROR=$(BITAXON_WERROR) -DPython3_EXECUTABLE=$(PYTHON)
+RUN_PYTHON = PYTHONPATH=build/python $(PYTHON)
+
+.PHONY: help demo test build bench test-arm test-asan test-tsan test-dieharder clean
+
+help:
+	@echo 'make demo        train on real digits, convert to bitstreams, classify, plot'
+	@echo 'make test        build everything and run every test that this machine can'
+	@echo 'make build       library, Python package (build/python), bench (build/bench/bitaxon-bench)'
+	@echo 'make bench       time every kernel and layer on every tier, as shares of measured limits'
+	@echo 'make test-arm    cross-build for AArch64 and run the C++ tests under qemu'
+	@echo 'make test-asan   C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer'
+	@echo 'make test-tsan   C++ tests under ThreadSanitizer, with a oneTBB built for it'
+	@echo 'make test-dieharder  the random generator under dieharder (long)'
+	@echo 'make clean       remove build/'
+
+demo:
+	@scripts/install-packages $(BUILD_PACKAGES) $(DEMO_PACKAGES)
+	$(CONFIGURE)
+	cmake --build build -j $(JOBS) --target bitaxon_python
+	$(RUN_PYTHON) examples/digits/digits.py --output build/digits.png
+
+test:
+	@scripts/install-packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
+	$(CONFIGURE)
+	cmake --build build -j $(JOBS)
+	ctest --preset release
+	@echo 'NEON: skipped here; make test-arm runs it under qemu'
+
+build:
+	@scripts/install-packages $(BUILD_PACKAGES)
+	$(CONFIGURE)
+	cmake --build build -j $(JOBS)
+
+bench: build
+	build/bench/bitaxon-bench --json build/bench.json
+	$(RUN_PYTHON) bench/forward_from_python.py
+
+test-arm:
+	@scripts/install-packages $(ARM_PACKAGES)
+	scripts/arm-sysroot build/arm-sysroot
+	cmake --preset arm -DBITAXON_WERROR=$(BITAXON_WERROR)
+	cmake --build --preset arm -j $(JOBS)
+	ctest --preset arm
+
+test-asan:
+	@scripts/install-packages $(BUILD_PACKAGES)
+	cmake --preset asan-ubsan -DBITAXON_WERROR=$(BITAXON_WERROR)
+	cmake --build --preset asan-ubsan -j $(JOBS)
+	ctest --preset asan-ubsan
+
+test-tsan:
+	@scripts/install-packages $(BUILD_PACKAGES) dpkg-dev patch
+	scripts/tsan-tbb build/tsan-tbb
+	cmake --preset tsan -DBITAXON_WERROR=$(BITAXON_WERROR)
+	cmake --build --preset tsan -j $(JOBS)
+	ctest --preset tsan
+
+test-dieharder: build
+	@scripts/install-packages dieharder
+	scripts/dieharder build
+
+clean:
+	rm -rf build

@@ -1,0 +1,100 @@
+// How close does a dense layer come to counting at the machine's full speed, and what does each
+// forward path add to its parts?
+#include "harness/probes.hpp"
+#include "harness/workloads.hpp"
+
+#include <fmt/format.h>
+
+namespace bitaxon::bench {
+namespace {
+
+using Outputs = std::vector<double>;
+using Path = void (*)(const DenseWork&, const ExecutionContext&, Outputs&);
+
+void forward(const DenseWork& work, const ExecutionContext& context, Outputs& out) {
+    work.layer.forward(context, work.samples, out);
+}
+void forward_fast(const DenseWork& work, const ExecutionContext& context, Outputs& out) {
+    work.layer.forward_fast(context, work.samples, out);
+}
+void forward_batch(const DenseWork& work, const ExecutionContext& context, Outputs& out) {
+    work.layer.forward_batch(context, work.samples, out);
+}
+void forward_prepacked(const DenseWork& work, const ExecutionContext& context, Outputs& out) {
+    work.layer.forward_prepacked(context, work.streams.view(),
+                                 row_major(std::span<double>(out), work.shape.neurons));
+}
+
+Contestant path_on(std::shared_ptr<const DenseWork> work, Path path, kernels::Tier tier) {
+    return contestant(work->shape.product_bits(),
+                      [work, path, context = make_context(tier),
+                       out = Outputs(work->shape.samples * work->shape.neurons)]() mutable {
+                          path(*work, context, out);
+                      });
+}
+
+Experiment dense(const DenseShape& shape, Path path, kernels::Tier tier) {
+    const auto work = dense_work(shape);
+    Outputs out(shape.samples * shape.neurons);
+    path(*work, make_context(tier), out);
+    work->check(out);
+
+    Experiment experiment("Gbit/s", path_on(work, path, tier));
+    experiment.limited_by(and_popcount_probe());
+    if (path == forward_prepacked) {
+        if (tier != kernels::best_tier())
+            experiment.against_best(path_on(work, path, kernels::best_tier()));
+        return experiment;
+    }
+    // The parts: encoding alone, and the product of streams that are there.
+    const std::size_t encoding = experiment.beside(
+        contestant(shape.product_bits(),
+                   [work, context = make_context(tier),
+                    streams = StreamArray(shape.samples, shape.inputs, shape.length)]() mutable {
+                       work->encode(context, streams);
+                   }));
+    const std::size_t product = experiment.beside(path_on(work, forward_prepacked, tier));
+    experiment.ratio("encode_part", [=](auto rates) { return rates[0] / rates[encoding]; });
+    experiment.ratio("product_part", [=](auto rates) { return rates[0] / rates[product]; });
+    experiment.ratio("times_parts", [=](auto rates) {
+        return 1 / rates[0] / (1 / rates[encoding] + 1 / rates[product]);
+    });
+    return experiment;
+}
+
+}  // namespace
+
+void add_dense(Suite& suite) {
+    constexpr DenseShape kOne{1, 64, 32, 1024};
+    constexpr DenseShape kBatch{100, 64, 32, 1024};
+    constexpr DenseShape kLarge{100, 784, 512, 1024};
+    const auto add = [&](std::string_view name, Path path, DenseShape shape, kernels::Tier tier,
+                         Coding coding = Coding::unipolar) {
+        shape.coding = coding;
+        const std::string operation = coding == Coding::unipolar
+                                          ? std::string(name)
+                                          : fmt::format("{}-{}", name, bitaxon::name(coding));
+        suite.add(make_id("dense", operation, tier, shape.size()),
+                  [=] { return dense(shape, path, tier); });
+    };
+    for (const kernels::Tier tier : suite.settings.tiers) {
+        const bool top = tier == suite.settings.top();
+        add("forward", forward, kOne, tier);
+        add("forward_prepacked", forward_prepacked, kBatch, tier);
+        add("forward_batch", forward_batch, kBatch, tier);
+        for (const Coding coding : {Coding::bipolar, Coding::split_unipolar}) {
+            add("forward_prepacked", forward_prepacked, kBatch, tier, coding);
+            if (top) add("forward_batch", forward_batch, kBatch, tier, coding);
+        }
+        // A second a call on the slowest tiers.
+        if (top || !suite.settings.quick) add("forward_prepacked", forward_prepacked, kLarge, tier);
+        if (!top) continue;
+        add("forward_fast", forward_fast, kOne, tier);
+        add("forward_prepacked", forward_prepacked, kOne, tier);
+        add("forward_prepacked", forward_prepacked, kLarge, tier, Coding::bipolar);
+        add("forward_prepacked", forward_prepacked, kLarge, tier, Coding::split_unipolar);
+        add("forward_batch", forward_batch, kLarge, tier);
+    }
+}
+
+}  // namespace bitaxon::bench

@@ -1,0 +1,148 @@
+// How much of its random words does encoding turn into bits? Bernoulli streams of random
+// probabilities and of those with few bits, keys, and comparison with a sequence.
+#include "harness/oracle.hpp"
+#include "harness/probes.hpp"
+#include "harness/workloads.hpp"
+
+#include <bitaxon/core/random.hpp>
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <random>
+
+namespace bitaxon::bench {
+namespace {
+
+using kernels::KernelTable;
+
+// Streams of one row with random thresholds whose last `free_bits` bits are zero.
+struct Row {
+    Row(std::size_t stream_count, std::size_t length_bits, unsigned free_bits)
+        : streams(stream_count), length(length_bits), thresholds(stream_count), key_a(stream_count),
+          key_b(stream_count), out(stream_count * words_for(length_bits)) {
+        std::mt19937_64 generator(3);
+        for (std::size_t i = 0; i < streams; ++i) {
+            thresholds[i] = generator() >> 32 >> free_bits << free_bits;
+            const oracle::Key key = oracle::stream_key(oracle::key_base(1, 0, 0, 0), i);
+            key_a[i] = key.a;
+            key_b[i] = key.b;
+        }
+    }
+
+    double bits() const { return static_cast<double>(streams * length); }
+
+    void encode(const KernelTable& kernels) {
+        kernels.encode_bernoulli({.key_a = key_a.data(),
+                                  .key_b = key_b.data(),
+                                  .thresholds = thresholds.data(),
+                                  .words_per_stream = words_for(length),
+                                  .first_time_word = 0,
+                                  .tail_mask = tail_mask(length),
+                                  .first_word = 0,
+                                  .words = out.size(),
+                                  .out = out.data()});
+    }
+
+    void check() const {
+        Words expected(words_for(length));
+        for (std::size_t i = 0; i < streams; ++i) {
+            oracle::bernoulli({key_a[i], key_b[i]}, thresholds[i], length, expected.data());
+            oracle::expect_equal(fmt::format("stream {},", i),
+                                 {out.data() + i * expected.size(), expected.size()}, expected);
+        }
+    }
+
+    std::size_t streams;
+    std::size_t length;
+    Words thresholds, key_a, key_b, out;
+};
+
+Experiment bernoulli(const KernelTable& kernels, const KernelTable& best, std::size_t streams,
+                     std::size_t length, unsigned free_bits) {
+    const auto row = std::make_shared<Row>(streams, length, free_bits);
+    row->encode(kernels);
+    row->check();
+    const auto on = [&](const KernelTable& table) {
+        return contestant(row->bits(), [row, &table] { row->encode(table); });
+    };
+    Experiment experiment("Gbit/s", on(kernels));
+    experiment.limited_by(encode_probe());
+    if (&kernels != &best) experiment.against_best(on(best));
+    if (free_bits != 0) {
+        const auto random = std::make_shared<Row>(streams, length, 0);
+        const std::size_t k = experiment.beside(
+            contestant(random->bits(), [random, &kernels] { random->encode(kernels); }));
+        experiment.ratio("vs_random_p", [k](auto rates) { return rates[0] / rates[k]; });
+    }
+    return experiment;
+}
+
+Experiment stream_keys(const KernelTable& kernels, std::size_t streams) {
+    const auto keys = std::make_shared<std::pair<Words, Words>>(Words(streams), Words(streams));
+    const auto call = [=, &kernels] {
+        kernels.stream_keys(5, 3, streams, keys->first.data(), keys->second.data());
+    };
+    call();
+    for (std::size_t i = 0; i < streams; ++i) {
+        oracle::expect_equal(fmt::format("key a of stream {}", i), keys->first[i],
+                             oracle::stream_key(5, 3 + i).a);
+        oracle::expect_equal(fmt::format("key b of stream {}", i), keys->second[i],
+                             oracle::stream_key(5, 3 + i).b);
+    }
+    return {"Gword/s", contestant(2.0 * static_cast<double>(streams), call)};
+}
+
+Experiment threshold_table(const KernelTable& kernels, std::size_t length) {
+    constexpr std::uint64_t kThreshold = 0x5a5a5a5a;
+    const auto sequence = std::make_shared<Array<std::uint32_t>>(length);
+    std::mt19937 generator(4);
+    for (std::uint32_t& x : *sequence) x = static_cast<std::uint32_t>(generator());
+    const auto out = std::make_shared<Words>(words_for(length));
+    const auto call = [=, &kernels] {
+        kernels.encode_threshold(sequence->data(), length, kThreshold, out->data());
+    };
+    call();
+    Words expected(out->size());
+    for (std::size_t t = 0; t < length; ++t)
+        expected[t / 64] |= std::uint64_t{(*sequence)[t] < kThreshold} << t % 64;
+    oracle::expect_equal("stream", *out, expected);
+    // Four bytes are read for a bit.
+    const auto words = random_words(length / 2);
+    Probe probe = read_probe(words);
+    probe.contestant.work = static_cast<double>(length);
+    return Experiment("Gbit/s", contestant(static_cast<double>(length), call))
+        .limited_by(std::move(probe));
+}
+
+}  // namespace
+
+void add_encode(Suite& suite) {
+    const KernelTable& best = *kernels::table(kernels::best_tier());
+    struct Kind {
+        std::string_view operation;
+        unsigned free_bits;  // of 32
+    };
+    constexpr std::size_t kLength = 1024;
+    for (const kernels::Tier tier : suite.settings.tiers) {
+        const KernelTable& table = *kernels::table(tier);
+        for (const auto& [operation, free_bits] :
+             {Kind{"bernoulli", 0}, Kind{"bernoulli-k256", 24}, Kind{"bernoulli-k16", 28}})
+            for (const std::size_t streams : {1u, 64u, 784u}) {
+                if (tier != suite.settings.top() &&
+                    (streams == 1 || (free_bits != 0 && streams == 64)))
+                    continue;
+                suite.add(
+                    make_id("encode", operation, tier, fmt::format("{}x{}", streams, kLength)),
+                    [&table, &best, streams, bits = free_bits] {
+                        return bernoulli(table, best, streams, kLength, bits);
+                    });
+            }
+        suite.add(make_id("encode", "stream_keys", tier, "784"),
+                  [&table] { return stream_keys(table, 784); });
+        suite.add(make_id("encode", "threshold", tier, "16384"),
+                  [&table] { return threshold_table(table, 16384); });
+    }
+}
+
+}  // namespace bitaxon::bench

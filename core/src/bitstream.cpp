@@ -1,0 +1,69 @@
+#include <bitaxon/core/bitstream.hpp>
+
+#include <bitaxon/core/error.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+namespace bitaxon {
+
+AlignedWords::AlignedWords(std::size_t words) : size_(words) {
+    if (words == 0) return;
+    if (words > SIZE_MAX / sizeof(std::uint64_t)) throw std::bad_alloc();
+    const std::size_t bytes = words * sizeof(std::uint64_t);
+    words_.reset(static_cast<std::uint64_t*>(::operator new(bytes, std::align_val_t{kAlignment})));
+    std::memset(words_.get(), 0, bytes);
+}
+
+AlignedWords::AlignedWords(const AlignedWords& other) : AlignedWords(other.size_) {
+    std::copy_n(other.data(), size_, data());
+}
+
+AlignedWords& AlignedWords::operator=(const AlignedWords& other) {
+    if (this != &other) *this = AlignedWords(other);
+    return *this;
+}
+
+void AlignedWords::Free::operator()(std::uint64_t* words) const noexcept {
+    ::operator delete(words, std::align_val_t{kAlignment});
+}
+
+StreamArray::StreamArray(std::size_t rows, std::size_t streams, std::uint64_t length)
+    : rows_(rows), streams_(streams), length_(length) {
+    check_length(streams, length);
+    if (rows == 0) throw_error(ErrorCode::invalid_shape, "rows", "0", "at least 1");
+    if (rows > SIZE_MAX / row_words()) throw std::bad_alloc();
+    words_ = AlignedWords(rows * row_words());
+}
+
+StreamView StreamArray::view() const noexcept {
+    return {words_.data(), rows_, streams_, length_, static_cast<std::ptrdiff_t>(row_words()),
+            static_cast<std::ptrdiff_t>(words_per_stream())};
+}
+
+void check_length(std::size_t streams, std::uint64_t length) {
+    if (length == 0 || length > kMaxLength)
+        throw_error(ErrorCode::invalid_value, "length", fmt::format("{} bits", length),
+                    "1 to 2147483648 (2^31) bits");
+    if (streams == 0) throw_error(ErrorCode::invalid_shape, "streams", "0", "at least 1");
+    if (streams > kMaxRowBits / length)
+        throw_error(ErrorCode::invalid_value, "streams * length", fmt::format("{} * {}", streams, length),
+                    "at most 2^53 bits, so that every sum is exact");
+}
+
+void check_tails(const StreamView& view) {
+    if (view.length % 64 == 0) return;
+    const std::size_t last = words_for(view.length) - 1;
+    const std::uint64_t outside = ~tail_mask(view.length);
+    for (std::size_t row = 0; row < view.rows; ++row)
+        for (std::size_t i = 0; i < view.streams; ++i)
+            if (view.stream(row, i)[last] & outside)
+                throw_error(ErrorCode::invalid_value, fmt::format("streams[{}][{}]", row, i),
+                            fmt::format("ones past its {} bits", view.length),
+                            "zeros there: mask the last word or give the right length");
+}
+
+}  // namespace bitaxon

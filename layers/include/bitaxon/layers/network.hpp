@@ -1,0 +1,83 @@
+// Layers in sequence: the output of each is encoded again for the next.
+#pragma once
+
+#include <bitaxon/layers/dense.hpp>
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+namespace bitaxon {
+
+/// A feed-forward network. Layer k gets id k. The output of a layer is divided by the next one's
+/// input_range (set by calibrate), saturates at the ends of its coding's range, and is encoded anew;
+/// how many values saturated since construction is counted.
+///
+/// Const methods may be called from many threads at once.
+class Network {
+  public:
+    /// @throws Error for no layer, or neighbours whose sizes do not fit
+    explicit Network(std::vector<DenseLayer> layers,
+                     const ExecutionContext& context = ExecutionContext::shared());
+
+    Network(const Network& other);
+    Network& operator=(const Network& other);
+    Network(Network&&) noexcept;
+    Network& operator=(Network&&) noexcept;
+    ~Network();
+
+    std::size_t inputs() const noexcept;
+    std::size_t neurons() const noexcept;  ///< of the last layer
+    const std::vector<DenseLayer>& layers() const noexcept;
+    std::uint64_t saturated() const noexcept;  ///< values between layers that left their range
+    std::string repr() const;
+
+    /// Sets the input_range of every layer but the first to a quantile of the magnitudes that the layer
+    /// before it puts out on these samples, computed without bits.
+    /// @throws Error for no sample, or a quantile outside (0, 1]
+    void calibrate(const ExecutionContext& context, MatrixView<const double> samples,
+                   double quantile = 0.999);
+
+    /// The paths of DenseLayer; each layer has the whole stream before the next begins.
+    void forward(const ExecutionContext& context, std::span<const double> sample, std::span<double> output,
+                 const ForwardOptions& options = {}) const;
+    void forward_fast(const ExecutionContext& context, std::span<const double> sample,
+                      std::span<double> output, const ForwardOptions& options = {}) const;
+    void forward_prepacked(const ExecutionContext& context, const StreamView& streams,
+                           MatrixView<double> outputs, const ForwardOptions& options = {}) const;
+    void forward_batch(const ExecutionContext& context, MatrixView<const double> samples,
+                       MatrixView<double> outputs, const ForwardOptions& options = {}) const;
+    void forward_batch(const ExecutionContext& context, MatrixView<const float> samples,
+                       MatrixView<double> outputs, const ForwardOptions& options = {}) const;
+
+    /// Runs all layers together, 64 bits at a time: each layer encodes the running estimate of the one
+    /// before. Run to the end it is close to forward but not equal to it, since early bits came from
+    /// early estimates. The stop rule counts the noise of the last layer alone, so a network's delta is
+    /// a target and not a bound. All layers must have one length.
+    void forward_streamed(const ExecutionContext& context, MatrixView<const double> samples,
+                          MatrixView<double> outputs, std::span<std::uint64_t> lengths,
+                          const StreamedOptions& options = {}) const;
+
+    /// The limit of infinite length: each layer's mean, exactly handed on.
+    void forward_expected(const ExecutionContext& context, MatrixView<const double> samples,
+                          MatrixView<double> outputs,
+                          ExpectedWeights weights = ExpectedWeights::drawn) const;
+
+    StreamArray encode(const ExecutionContext& context, std::span<const double> sample,
+                       const ForwardOptions& options = {}) const;
+
+    /// Draws the weight streams of all layers anew.
+    void redraw(const ExecutionContext& context = ExecutionContext::shared());
+
+    /// Saves the description, weights, seeds and redraw counts as safetensors; streams are drawn again
+    /// on loading and checked. @throws Error
+    void save(const std::filesystem::path& path) const;
+    static Network load(const std::filesystem::path& path,
+                        const ExecutionContext& context = ExecutionContext::shared());
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace bitaxon

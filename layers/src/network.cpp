@@ -1,0 +1,276 @@
+#include "network_state.hpp"
+
+#include "streamed_dense.hpp"
+
+#include <bitaxon/core/error.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace bitaxon {
+namespace {
+
+MatrixView<double> one_row(std::span<double> values) { return row_major(values, values.size()); }
+
+// Rows of doubles that lie side by side.
+MatrixView<double> rows_of(double* values, std::size_t rows, std::size_t columns) {
+    return {values, rows, columns, static_cast<std::ptrdiff_t>(columns), 1};
+}
+
+}  // namespace
+
+Network::Network(std::vector<DenseLayer> layers, const ExecutionContext& context)
+    : state_(std::make_unique<State>()) {
+    if (layers.empty()) throw_error(ErrorCode::invalid_shape, "layers", "none", "at least one");
+    for (std::size_t k = 1; k < layers.size(); ++k)
+        if (layers[k].inputs() != layers[k - 1].neurons())
+            throw_error(ErrorCode::invalid_shape, fmt::format("layers[{}].inputs", k),
+                        fmt::format("{}", layers[k].inputs()),
+                        fmt::format("{}, the neurons of the layer before", layers[k - 1].neurons()));
+    // The number of a layer is part of its streams' names.
+    for (std::size_t k = 0; k < layers.size(); ++k) {
+        if (layers[k].id() == k) continue;
+        layers[k].state_->options.id = k;
+        layers[k].state_->draw(context);
+    }
+    state_->layers = std::move(layers);
+}
+
+Network::Network(const Network& other) : state_(std::make_unique<State>(*other.state_)) {}
+Network& Network::operator=(const Network& other) {
+    if (this != &other) state_ = std::make_unique<State>(*other.state_);
+    return *this;
+}
+Network::Network(Network&&) noexcept = default;
+Network& Network::operator=(Network&&) noexcept = default;
+Network::~Network() = default;
+
+std::size_t Network::inputs() const noexcept { return state_->layers.front().inputs(); }
+std::size_t Network::neurons() const noexcept { return state_->layers.back().neurons(); }
+const std::vector<DenseLayer>& Network::layers() const noexcept { return state_->layers; }
+std::uint64_t Network::saturated() const noexcept { return state_->saturated.load(); }
+
+std::string Network::repr() const {
+    std::string text = "Network([";
+    for (const DenseLayer& layer : state_->layers) text += "\n    " + layer.repr() + ",";
+    return text + "\n])";
+}
+
+std::size_t Network::State::widest() const {
+    std::size_t widest = 0;
+    for (const DenseLayer& layer : layers) widest = std::max(widest, layer.neurons());
+    return widest;
+}
+
+double Network::State::nanoseconds(std::size_t samples) const {
+    double sum = 0.0;
+    for (std::size_t k = 0; k < layers.size(); ++k) sum += estimate_nanoseconds(layer(k), samples);
+    return sum;
+}
+
+void Network::State::saturate(const DenseLayer::State& next, double* values, std::size_t count) const {
+    const double low = next.lowest_input();
+    const double high = next.options.input_range;
+    std::uint64_t limited = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        const double value = std::clamp(values[i], low, high);
+        limited += value != values[i];
+        values[i] = value;
+    }
+    if (limited != 0) saturated.fetch_add(limited, std::memory_order_relaxed);
+}
+
+void Network::calibrate(const ExecutionContext& context, MatrixView<const double> samples,
+                        double quantile) {
+    if (samples.rows == 0) throw_error(ErrorCode::invalid_shape, "samples", "0 rows", "at least 1");
+    if (!(quantile > 0.0 && quantile <= 1.0))
+        throw_error(ErrorCode::invalid_value, "quantile", fmt::format("{}", quantile), "a number in (0, 1]");
+    std::vector<double> x;
+    MatrixView<const double> view = samples;
+    for (std::size_t k = 0; k + 1 < state_->layers.size(); ++k) {
+        DenseLayer& next = state_->layers[k + 1];
+        std::vector<double> y(samples.rows * next.inputs());
+        state_->layers[k].forward_expected(context, view, rows_of(y.data(), samples.rows, next.inputs()),
+                                           ExpectedWeights::mean);
+        std::vector<double> magnitudes(y);
+        for (double& value : magnitudes) value = std::abs(value);
+        const auto place = magnitudes.begin() + static_cast<std::ptrdiff_t>(std::ceil(
+                               quantile * static_cast<double>(magnitudes.size()))) - 1;
+        std::nth_element(magnitudes.begin(), place, magnitudes.end());
+        if (*place > 0.0) next.set_input_range(*place);
+
+        state_->saturate(*next.state_, y.data(), y.size());
+        x = std::move(y);
+        view = row_major(std::span<const double>(x), next.inputs());
+    }
+    state_->saturated = 0;
+}
+
+void Network::State::check(const ExecutionContext& context, const Samples& samples,
+                           const MatrixView<double>& outputs) const {
+    layer(0).check_samples(context, samples);
+    layer(layers.size() - 1).check_outputs(samples, outputs);
+}
+
+std::size_t Network::State::scratch_bytes(std::size_t samples) const {
+    std::size_t block = 0;
+    for (std::size_t k = 0; k < layers.size(); ++k)
+        block = std::max(block, DenseBlock::scratch_bytes(layer(k), samples));
+    return Scratch::bytes<std::uint64_t>(samples) + Scratch::bytes<std::int64_t>(samples * widest()) +
+           2 * Scratch::bytes<double>(samples * widest()) + block;
+}
+
+template <class FirstSums>
+void Network::State::run_block(const kernels::KernelTable& kernels, const Job& job, Scratch& scratch,
+                               std::uint64_t seed, std::uint64_t first_sample,
+                               const MatrixView<double>& outputs, FirstSums first_sums) const {
+    const std::size_t count = outputs.rows;
+    auto* bases = scratch.take<std::uint64_t>(count);
+    auto* sums = scratch.take<std::int64_t>(count * widest());
+    double* halves[] = {scratch.take<double>(count * widest()), scratch.take<double>(count * widest())};
+    const std::size_t mark = scratch.used();
+    MatrixView<double> y;
+    for (std::size_t k = 0; k < layers.size(); ++k) {
+        const DenseBlock block{layer(k), kernels, job};
+        const DenseOptions& options = block.layer.options;
+        std::fill_n(sums, count * options.neurons, 0);
+        for (std::size_t r = 0; r < count; ++r)
+            bases[r] = key_base(block.layer.stream_seed(seed), options.id, Role::input, first_sample + r);
+        if (k == 0) {
+            first_sums(block, bases, sums, scratch);
+        } else {
+            saturate(block.layer, y.data, count * options.inputs);
+            block.encode_and_sum(read_only(y), bases, 0, block.layer.row_words(), sums, scratch);
+        }
+        scratch.rewind(mark);
+        y = k + 1 == layers.size() ? outputs : rows_of(halves[k % 2], count, options.neurons);
+        block.finish(sums, y);
+    }
+}
+
+template <class FirstSums>
+void Network::State::run(const ExecutionContext& context, bool parallel, const MatrixView<double>& outputs,
+                         const ForwardOptions& options, FirstSums first_sums) const {
+    const std::size_t samples = outputs.rows;
+    if (samples == 0) return;
+    const std::uint64_t seed = options.seed.value_or(context.seed());
+    context.supervise(options.monitor, samples, nanoseconds(samples), [&](Job& job) {
+        const int threads = parallel ? context.threads() : 1;
+        const Partition cut = make_partition(samples, 0, threads, nanoseconds(samples));
+        const std::size_t bytes = scratch_bytes(cut.samples);
+        context.reserve_scratch(std::min(cut.sample_pieces, static_cast<std::size_t>(threads)), bytes);
+        context.parallel_for(cut.sample_pieces, [&](std::size_t piece) {
+            const std::size_t first = piece * cut.samples;
+            const std::size_t count = std::min(cut.samples, samples - first);
+            Scratch scratch = context.scratch(bytes);
+            run_block(context.kernels(), job, scratch, seed, options.sample + first,
+                      outputs.rows_from(first, count),
+                      [&](const DenseBlock& block, const std::uint64_t* bases, std::int64_t* sums,
+                          Scratch& rest) { first_sums(block, first, count, bases, sums, rest); });
+            job.add_done(count);
+        });
+    });
+}
+
+void Network::State::run_samples(const ExecutionContext& context, bool parallel, const Samples& samples,
+                                 const MatrixView<double>& outputs, const ForwardOptions& options) const {
+    check(context, samples, outputs);
+    run(context, parallel, outputs, options,
+        [&](const DenseBlock& block, std::size_t first, std::size_t count, const std::uint64_t* bases,
+            std::int64_t* sums, Scratch& scratch) {
+            block.encode_and_sum(rows_from(samples, first, count), bases, 0, block.layer.row_words(), sums,
+                                 scratch);
+        });
+}
+
+void Network::forward(const ExecutionContext& context, std::span<const double> sample,
+                      std::span<double> output, const ForwardOptions& options) const {
+    state_->run_samples(context, false, bitaxon::one_row(sample), one_row(output), options);
+}
+
+void Network::forward_batch(const ExecutionContext& context, MatrixView<const double> samples,
+                            MatrixView<double> outputs, const ForwardOptions& options) const {
+    state_->run_samples(context, true, samples, outputs, options);
+}
+
+void Network::forward_batch(const ExecutionContext& context, MatrixView<const float> samples,
+                            MatrixView<double> outputs, const ForwardOptions& options) const {
+    state_->run_samples(context, true, samples, outputs, options);
+}
+
+// Layer after layer, each spread over the threads.
+void Network::forward_fast(const ExecutionContext& context, std::span<const double> sample,
+                           std::span<double> output, const ForwardOptions& options) const {
+    state_->check(context, bitaxon::one_row(sample), one_row(output));
+    const std::uint64_t seed = options.seed.value_or(context.seed());
+    context.supervise(options.monitor, 1, state_->nanoseconds(1), [&](Job& job) {
+        const std::size_t widest = state_->widest();
+        Scratch scratch = context.scratch(2 * Scratch::bytes<double>(widest));
+        double* halves[] = {scratch.take<double>(widest), scratch.take<double>(widest)};
+        std::span<const double> x = sample;
+        for (std::size_t k = 0; k < state_->layers.size(); ++k) {
+            const DenseLayer::State& layer = state_->layer(k);
+            const bool last = k + 1 == state_->layers.size();
+            const std::span<double> y = last ? output : std::span(halves[k % 2], layer.options.neurons);
+            run_dense(context, layer, bitaxon::one_row(x), one_row(y), seed, options.sample, job);
+            if (!last) state_->saturate(state_->layer(k + 1), y.data(), y.size());
+            x = y;
+        }
+    });
+}
+
+void Network::forward_prepacked(const ExecutionContext& context, const StreamView& streams,
+                                MatrixView<double> outputs, const ForwardOptions& options) const {
+    state_->layer(0).check_streams(streams);
+    state_->layer(state_->layers.size() - 1).check_outputs(streams.rows, outputs);
+    state_->run(context, true, outputs, options,
+                [&](const DenseBlock& block, std::size_t first, std::size_t count, const std::uint64_t*,
+                    std::int64_t* sums, Scratch& scratch) {
+                    block.sum_streams(streams.rows_from(first, count), sums, scratch);
+                });
+}
+
+void Network::forward_streamed(const ExecutionContext& context, MatrixView<const double> samples,
+                               MatrixView<double> outputs, std::span<std::uint64_t> lengths,
+                               const StreamedOptions& options) const {
+    state_->check(context, samples, outputs);
+    std::vector<const DenseLayer::State*> layers;
+    for (std::size_t k = 0; k < state_->layers.size(); ++k) {
+        layers.push_back(&state_->layer(k));
+        if (layers[k]->options.length != layers[0]->options.length)
+            throw_error(ErrorCode::invalid_value, fmt::format("layers[{}].length", k),
+                        fmt::format("{}", layers[k]->options.length),
+                        fmt::format("{}, the length of layer 0: streamed layers run side by side",
+                                    layers[0]->options.length));
+    }
+    run_streamed(context, layers, samples, outputs, lengths, options, state_->saturated);
+}
+
+void Network::forward_expected(const ExecutionContext& context, MatrixView<const double> samples,
+                               MatrixView<double> outputs, ExpectedWeights weights) const {
+    state_->check(context, samples, outputs);
+    std::vector<double> x;
+    MatrixView<const double> view = samples;
+    for (std::size_t k = 0; k < state_->layers.size(); ++k) {
+        const DenseLayer& layer = state_->layers[k];
+        if (k + 1 == state_->layers.size()) return layer.forward_expected(context, view, outputs, weights);
+        std::vector<double> y(samples.rows * layer.neurons());
+        layer.forward_expected(context, view, rows_of(y.data(), samples.rows, layer.neurons()), weights);
+        state_->saturate(state_->layer(k + 1), y.data(), y.size());
+        x = std::move(y);
+        view = row_major(std::span<const double>(x), layer.neurons());
+    }
+}
+
+StreamArray Network::encode(const ExecutionContext& context, std::span<const double> sample,
+                            const ForwardOptions& options) const {
+    return state_->layers[0].encode(context, sample, options);
+}
+
+void Network::redraw(const ExecutionContext& context) {
+    for (DenseLayer& layer : state_->layers) layer.redraw(context);
+}
+
+}  // namespace bitaxon

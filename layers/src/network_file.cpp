@@ -1,0 +1,106 @@
+// A network as a safetensors file: layer descriptions in the metadata, weights and biases as F64.
+#include "network_state.hpp"
+
+#include <bitaxon/core/error.hpp>
+#include <bitaxon/core/safetensors.hpp>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <cstring>
+
+namespace bitaxon {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kFormat = "bitaxon.network.1";
+
+Tensor to_tensor(std::span<const double> values, std::vector<std::uint64_t> shape) {
+    const auto bytes = std::as_bytes(values);
+    return {"F64", std::move(shape), {bytes.begin(), bytes.end()}};
+}
+
+[[noreturn]] void damaged(const std::filesystem::path& path, std::string_view why) {
+    throw Error(ErrorCode::file, fmt::format("{}: not a network of bitaxon: {}", path.string(), why));
+}
+
+std::vector<double> to_values(const std::filesystem::path& path, const TensorFile& file,
+                              const std::string& name) {
+    const auto found = file.tensors.find(name);
+    if (found == file.tensors.end() || found->second.dtype != "F64")
+        damaged(path, fmt::format("no F64 tensor '{}'", name));
+    std::vector<double> values(found->second.bytes.size() / sizeof(double));
+    std::memcpy(values.data(), found->second.bytes.data(), values.size() * sizeof(double));
+    return values;
+}
+
+}  // namespace
+
+void Network::save(const std::filesystem::path& path) const {
+    TensorFile file;
+    Json description = Json::array();
+    for (std::size_t k = 0; k < state_->layers.size(); ++k) {
+        const DenseLayer::State& layer = state_->layer(k);
+        const DenseOptions& options = layer.options;
+        // Seeds are 64-bit and would lose bits as JSON numbers in other readers, so they are text.
+        description.push_back({{"type", "dense"},
+                               {"inputs", options.inputs},
+                               {"neurons", options.neurons},
+                               {"length", options.length},
+                               {"coding", name(options.coding)},
+                               {"scale", name(options.scale)},
+                               {"activation", name(options.activation)},
+                               {"input_range", options.input_range},
+                               {"weight_scale", *options.weight_scale},
+                               {"weight_scale_given", layer.weight_scale_given},
+                               {"seed", std::to_string(*options.seed)},
+                               {"redraws", std::to_string(layer.redraws)},
+                               {"streams_xxh3", layer.drawn->checksum()}});
+        file.tensors[fmt::format("{}.weights", k)] =
+            to_tensor(layer.weights, {options.neurons, options.inputs});
+        file.tensors[fmt::format("{}.bias", k)] = to_tensor(layer.bias, {options.neurons});
+    }
+    file.metadata = {{"format", kFormat}, {"layers", description.dump()}};
+    save_tensors(path, file);
+}
+
+Network Network::load(const std::filesystem::path& path, const ExecutionContext& context) {
+    const TensorFile file = load_tensors(path);
+    std::vector<DenseLayer> layers;
+    try {
+        if (file.metadata.at("format") != kFormat)
+            damaged(path, fmt::format("format '{}', expected '{}'", file.metadata.at("format"), kFormat));
+        for (const Json& entry : Json::parse(file.metadata.at("layers"))) {
+            const std::size_t k = layers.size();
+            DenseOptions options;
+            options.inputs = entry.at("inputs").get<std::size_t>();
+            options.neurons = entry.at("neurons").get<std::size_t>();
+            options.length = entry.at("length").get<std::uint64_t>();
+            options.coding = parse_coding(entry.at("coding").get<std::string>());
+            options.scale = parse_scale(entry.at("scale").get<std::string>());
+            options.activation = parse_activation(entry.at("activation").get<std::string>());
+            options.input_range = entry.at("input_range").get<double>();
+            options.weight_scale = entry.at("weight_scale").get<double>();
+            options.seed = std::stoull(entry.at("seed").get<std::string>());
+            options.id = k;
+            const std::vector<double> weights = to_values(path, file, fmt::format("{}.weights", k));
+            const std::vector<double> bias = to_values(path, file, fmt::format("{}.bias", k));
+            DenseLayer layer(options, weights, bias, context);
+            layer.state_->weight_scale_given = entry.at("weight_scale_given").get<bool>();
+            if (const auto redraws = std::stoull(entry.at("redraws").get<std::string>()); redraws != 0)
+                layer.set_redraws(redraws, context);
+            if (layer.checksum() != entry.at("streams_xxh3").get<std::string>())
+                damaged(path, fmt::format("layer {}: the streams drawn again differ from the saved ones; "
+                                          "was it saved by another version?", k));
+            layers.push_back(std::move(layer));
+        }
+    } catch (const Json::exception& error) {
+        damaged(path, error.what());
+    } catch (const std::logic_error& error) {  // a missing key, or a number that is none
+        damaged(path, error.what());
+    }
+    return Network(std::move(layers), context);
+}
+
+}  // namespace bitaxon

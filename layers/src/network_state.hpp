@@ -1,0 +1,44 @@
+// The insides of a network, shared by its forward paths and its file format.
+#pragma once
+
+#include "dense_state.hpp"
+
+#include <bitaxon/layers/network.hpp>
+
+#include <atomic>
+
+namespace bitaxon {
+
+struct Network::State {
+    std::vector<DenseLayer> layers;
+    mutable std::atomic<std::uint64_t> saturated{0};
+
+    State() = default;
+    State(const State& other) : layers(other.layers), saturated(other.saturated.load()) {}
+
+    const DenseLayer::State& layer(std::size_t k) const { return *layers[k].state_; }
+    std::size_t widest() const;
+    double nanoseconds(std::size_t samples) const;
+
+    /// Limits the outputs of a layer to the range of the next, and counts what left it.
+    void saturate(const DenseLayer::State& next, double* values, std::size_t count) const;
+
+    /// One block of samples through all layers on the calling thread. first_sums(block, key_bases, sums,
+    /// scratch) adds up what the first layer counts; the others encode what the one before put out.
+    template <class FirstSums>
+    void run_block(const kernels::KernelTable& kernels, const Job& job, Scratch& scratch, std::uint64_t seed,
+                   std::uint64_t first_sample, const MatrixView<double>& outputs, FirstSums first_sums) const;
+    std::size_t scratch_bytes(std::size_t samples) const;
+
+    /// Samples in blocks on the threads of the context, or all on the calling thread.
+    template <class FirstSums>
+    void run(const ExecutionContext& context, bool parallel, const MatrixView<double>& outputs,
+             const ForwardOptions& options, FirstSums first_sums) const;
+    void run_samples(const ExecutionContext& context, bool parallel, const Samples& samples,
+                     const MatrixView<double>& outputs, const ForwardOptions& options) const;
+
+    /// @throws Error if samples or outputs do not fit the first or the last layer
+    void check(const ExecutionContext& context, const Samples& samples, const MatrixView<double>& outputs) const;
+};
+
+}  // namespace bitaxon

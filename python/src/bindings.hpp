@@ -1,0 +1,16 @@
+// One function a concept: each adds its names to the module.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace bitaxon::python {
+
+void bind_errors();
+void bind_context(pybind11::module_& module);
+void bind_info(pybind11::module_& module);
+void bind_streams(pybind11::module_& module);
+void bind_correlation(pybind11::module_& module);
+void bind_dense(pybind11::module_& module);
+void bind_network(pybind11::module_& module);
+
+}  // namespace bitaxon::python

@@ -1,0 +1,44 @@
+// bitaxon::Error becomes the exception of bitaxon.errors that its code names.
+#include "bindings.hpp"
+
+#include <bitaxon/core/error.hpp>
+
+#include <array>
+#include <exception>
+
+namespace bitaxon::python {
+namespace {
+
+namespace py = pybind11;
+
+// In the order of ErrorCode.
+constexpr std::array kExceptions = {"InvalidValueError", "InvalidTypeError", "InvalidShapeError",
+                                    "OutOfRangeError",   "UnsupportedError", "CancelledError",
+                                    "FileError"};
+
+// Kept for ever: exceptions may be raised while the interpreter shuts down.
+py::handle exception_type(ErrorCode code) {
+    static const auto types = [] {
+        std::array<py::handle, kExceptions.size()> result;
+        const py::module_ errors = py::module_::import("bitaxon.errors");
+        for (std::size_t i = 0; i < result.size(); ++i)
+            result[i] = py::object(errors.attr(kExceptions[i])).release();
+        return result;
+    }();
+    return types[static_cast<std::size_t>(code)];
+}
+
+}  // namespace
+
+void bind_errors() {
+    static_cast<void>(exception_type(ErrorCode::invalid_value));
+    py::register_local_exception_translator([](std::exception_ptr thrown) {
+        try {
+            std::rethrow_exception(thrown);
+        } catch (const Error& error) {
+            PyErr_SetString(exception_type(error.code()).ptr(), error.what());
+        }
+    });
+}
+
+}  // namespace bitaxon::python

@@ -1,0 +1,210 @@
+// The forward paths, which layers and networks have in common.
+#pragma once
+
+#include "arguments.hpp"
+#include "arrays.hpp"
+#include "held.hpp"
+#include "progress.hpp"
+
+#include <bitaxon/core/error.hpp>
+#include <bitaxon/layers/forward.hpp>
+
+namespace bitaxon::python {
+
+inline ForwardOptions read_options(py::handle seed, py::handle first_sample,
+                                   const char* sample_name, py::handle reporter = py::none()) {
+    ForwardOptions options;
+    options.seed = to_seed(seed);
+    options.sample = to_unsigned(first_sample, sample_name);
+    options.monitor.progress = Progress(reporter);
+    return options;
+}
+
+template <class Model>
+using OneSample = void (Model::*)(const ExecutionContext&, std::span<const double>,
+                                  std::span<double>, const ForwardOptions&) const;
+
+/// forward and forward_fast.
+template <class Model, OneSample<Model> path>
+py::array forward_one(const Held<Model>& self, py::handle x, py::handle seed, py::handle sample,
+                      py::handle out, py::handle context) {
+    const std::shared_ptr<const Model> model = self.model();
+    const ExecutionContext& engine = self.engine(context);
+    const py::array values = read_numbers(x, "x", Layout::packed);
+    check_vector(values, "x", model->inputs());
+    const ForwardOptions options = read_options(seed, sample, "sample");
+    Output output(out, {model->neurons()}, values);
+    const std::span<double> row = output.packed();
+    without_gil([&] { ((*model).*path)(engine, packed_values(values), row, options); });
+    output.store();
+    return output.array();
+}
+
+template <class Model>
+py::array forward_batch(const Held<Model>& self, py::handle samples, py::handle seed,
+                        py::handle first_sample, py::handle out, py::handle progress,
+                        py::handle context) {
+    const std::shared_ptr<const Model> model = self.model();
+    const ExecutionContext& engine = self.engine(context);
+    const py::array values = read_numbers(samples, "X", Layout::floats);
+    check_matrix(values, "X", model->inputs());
+    const auto rows = static_cast<std::size_t>(values.shape(0));
+    const py::object reporter = make_reporter(progress, rows);
+    const ForwardOptions options = read_options(seed, first_sample, "first_sample", reporter);
+    const Output output(out, {rows, model->neurons()}, values);
+    const bool single = is_float32(values);
+    without_gil([&] {
+        if (single)
+            model->forward_batch(engine, view_of<float>(values), output.view(), options);
+        else
+            model->forward_batch(engine, view_of<double>(values), output.view(), options);
+    });
+    return output.array();
+}
+
+template <class Model>
+py::array forward_prepacked(const Held<Model>& self, py::handle packed, py::handle seed,
+                            py::handle first_sample, py::handle out, py::handle context,
+                            std::uint64_t length) {
+    const std::shared_ptr<const Model> model = self.model();
+    const ExecutionContext& engine = self.engine(context);
+    const Streams streams = read_streams(packed, "P", length);
+    const py::ssize_t axes = streams.array.ndim();
+    if (axes < 2 || streams.view.streams != model->inputs())
+        throw_error(ErrorCode::invalid_shape, "P", "shape " + shape_text(streams.array),
+                    "(n_inputs, words) or (n, n_inputs, words) with n_inputs = " +
+                        std::to_string(model->inputs()));
+    const ForwardOptions options = read_options(seed, first_sample, "first_sample");
+    const Output output = axes == 2
+                              ? Output(out, {model->neurons()}, streams.array)
+                              : Output(out, {streams.view.rows, model->neurons()}, streams.array);
+    without_gil([&] { model->forward_prepacked(engine, streams.view, output.view(), options); });
+    return output.array();
+}
+
+/// Numbers of one sample or of several, and an output of the same kind.
+struct SamplesAndOutput {
+    SamplesAndOutput(py::handle x, std::size_t inputs, std::size_t neurons, py::handle out)
+        : values(read_numbers(x, "x", Layout::doubles)), output(make_output(inputs, neurons, out)) {
+    }
+
+    bool one() const { return values.ndim() == 1; }
+    std::size_t rows() const { return one() ? 1 : static_cast<std::size_t>(values.shape(0)); }
+
+    py::array values;
+    Output output;
+
+  private:
+    Output make_output(std::size_t inputs, std::size_t neurons, py::handle out) const {
+        if (one()) {
+            check_vector(values, "x", inputs);
+            return {out, {neurons}, values};
+        }
+        check_matrix(values, "x", inputs);
+        return {out, {rows(), neurons}, values};
+    }
+};
+
+template <class Model>
+py::object forward_streamed(const Held<Model>& self, py::handle x, py::handle stop,
+                            py::handle delta, py::handle block, py::handle seed,
+                            py::handle first_sample, py::handle out, py::handle progress,
+                            py::handle context) {
+    const std::shared_ptr<const Model> model = self.model();
+    const ExecutionContext& engine = self.engine(context);
+    const SamplesAndOutput samples(x, model->inputs(), model->neurons(), out);
+    const py::object reporter = make_reporter(progress, samples.rows());
+    const StreamedOptions options{
+        .stop = stop.is_none() ? Stop::none : parse_stop(to_text(stop, "stop")),
+        .delta = to_real(delta, "delta"),
+        .block_length = to_unsigned(block, "block"),
+        .forward = read_options(seed, first_sample, "first_sample", reporter)};
+    // Lengths are below 2^63, and int64 is what NumPy computes with.
+    py::array_t<std::int64_t> lengths(static_cast<py::ssize_t>(samples.rows()));
+    const std::span used(reinterpret_cast<std::uint64_t*>(lengths.mutable_data()), samples.rows());
+    without_gil([&] {
+        model->forward_streamed(engine, view_of<double>(samples.values), samples.output.view(),
+                                used, options);
+    });
+    const py::object first = samples.one() ? py::object(py::int_(*lengths.data())) : lengths;
+    return py::module_::import("bitaxon.results").attr("Streamed")(samples.output.array(), first);
+}
+
+template <class Model>
+py::array forward_expected(const Held<Model>& self, py::handle x, py::handle weights,
+                           py::handle out, py::handle context) {
+    const std::shared_ptr<const Model> model = self.model();
+    const ExecutionContext& engine = self.engine(context);
+    const SamplesAndOutput samples(x, model->inputs(), model->neurons(), out);
+    const ExpectedWeights which = parse_expected_weights(to_text(weights, "weights"));
+    without_gil([&] {
+        model->forward_expected(engine, view_of<double>(samples.values), samples.output.view(),
+                                which);
+    });
+    return samples.output.array();
+}
+
+template <class Model>
+py::array encode_sample(const Held<Model>& self, py::handle x, py::handle seed, py::handle sample,
+                        py::handle context) {
+    const std::shared_ptr<const Model> model = self.model();
+    const ExecutionContext& engine = self.engine(context);
+    const py::array values = read_numbers(x, "x", Layout::packed);
+    check_vector(values, "x", model->inputs());
+    const ForwardOptions options = read_options(seed, sample, "sample");
+    return to_array(
+        without_gil([&] { return model->encode(engine, packed_values(values), options); }));
+}
+
+/// What the paths of a layer and of a network say of themselves.
+struct ForwardDocs {
+    const char* forward;
+    const char* fast;
+    const char* prepacked;
+    const char* batch;
+    const char* streamed;
+    const char* expected;
+    const char* encode;
+    const char* redraw;
+};
+
+/// length_of(model) is the length of the streams that forward_prepacked takes.
+template <class Model, class LengthOf>
+void bind_forward_paths(py::class_<Held<Model>>& type, const ForwardDocs& docs,
+                        LengthOf length_of) {
+    const auto none = [](const char* name) { return py::arg_v(name, py::none()); };
+    type.def("forward", &forward_one<Model, &Model::forward>, py::arg("x"), none("seed"),
+             py::arg("sample") = 0, none("out"), none("context"), docs.forward)
+        .def("forward_fast", &forward_one<Model, &Model::forward_fast>, py::arg("x"), none("seed"),
+             py::arg("sample") = 0, none("out"), none("context"), docs.fast)
+        .def(
+            "forward_prepacked",
+            [length_of](const Held<Model>& self, py::handle packed, py::handle seed,
+                        py::handle first_sample, py::handle out, py::handle context) {
+                return forward_prepacked(self, packed, seed, first_sample, out, context,
+                                         length_of(*self.model()));
+            },
+            py::arg("P"), none("seed"), py::arg("first_sample") = 0, none("out"), none("context"),
+            docs.prepacked)
+        .def("forward_batch", &forward_batch<Model>, py::arg("X"), none("seed"),
+             py::arg("first_sample") = 0, none("out"), none("progress"), none("context"),
+             docs.batch)
+        .def("forward_streamed", &forward_streamed<Model>, py::arg("x"), py::arg("stop") = "argmax",
+             py::arg("delta") = 0.01, py::arg("block") = 64, none("seed"),
+             py::arg("first_sample") = 0, none("out"), none("progress"), none("context"),
+             docs.streamed)
+        .def("forward_expected", &forward_expected<Model>, py::arg("x"),
+             py::arg("weights") = "drawn", none("out"), none("context"), docs.expected)
+        .def("encode", &encode_sample<Model>, py::arg("x"), none("seed"), py::arg("sample") = 0,
+             none("context"), docs.encode)
+        .def(
+            "redraw",
+            [](Held<Model>& self, py::handle context) {
+                self.change(context, [](Model& model, const ExecutionContext& engine) {
+                    model.redraw(engine);
+                });
+            },
+            none("context"), docs.redraw);
+}
+
+}  // namespace bitaxon::python

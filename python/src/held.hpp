@@ -1,0 +1,60 @@
+// A layer or network as Python holds it.
+#pragma once
+
+#include "context.hpp"
+
+#include <memory>
+#include <mutex>
+
+namespace bitaxon::python {
+
+/// A model that is never changed, only replaced: a forward that runs without the GIL keeps the one
+/// it started with, whatever another thread does to the object. Copies share it.
+template <class Model>
+class Held {
+  public:
+    Held(std::shared_ptr<const Model> model, py::object context)
+        : model_(std::move(model)), context_(std::move(context)) {}
+
+    const std::shared_ptr<const Model>& model() const { return model_; }
+    const Model* operator->() const { return model_.get(); }
+
+    /// Of calls that are given none; it may be None.
+    const py::object& context() const { return context_; }
+    const ExecutionContext& engine(py::handle given) const {
+        return choose_engine(given, context_);
+    }
+
+    std::unique_ptr<Held> copy() const { return std::make_unique<Held>(model_, context_); }
+
+    /// Replaces the model by a copy that change(copy, engine) was called on, without the GIL.
+    template <class Change>
+    void change(py::handle given_context, Change&& change) {
+        const ExecutionContext& engine = this->engine(given_context);
+        const py::gil_scoped_release release;
+        const std::lock_guard lock(changing_);
+        auto next = std::make_shared<Model>(*model_);
+        change(*next, engine);
+        const py::gil_scoped_acquire gil;
+        model_ = std::move(next);
+    }
+
+  private:
+    std::shared_ptr<const Model> model_;  // replaced with the GIL held
+    py::object context_;
+    std::mutex changing_;  // waited for without the GIL only
+};
+
+/// copy, deepcopy and the context property, which every holder has.
+template <class Model>
+void bind_holding(py::class_<Held<Model>>& type) {
+    type.def_property_readonly(
+            "context", [](const Held<Model>& self) { return self.context(); },
+            "ExecutionContext of calls that are given none; None is the shared one.")
+        .def("__copy__", &Held<Model>::copy, "__copy__(self)\n--\n\n")
+        .def(
+            "__deepcopy__", [](const Held<Model>& self, py::handle) { return self.copy(); },
+            py::arg("memo"), "__deepcopy__(self, memo)\n--\n\n");
+}
+
+}  // namespace bitaxon::python

@@ -1,0 +1,27 @@
+// The extension module bitaxon._bitaxon.
+#include "bindings.hpp"
+
+#include <bitaxon/core/version.hpp>
+
+#include <string>
+
+namespace py = pybind11;
+
+PYBIND11_MODULE(_bitaxon, module) {
+    // Docstrings begin with their signature in CPython's own form, which help() and inspect read.
+    py::options options;
+    options.disable_function_signatures();
+
+    // Names are public in the package: reprs, pickles and help() should say bitaxon.DenseLayer.
+    const py::object private_name = module.attr("__name__");
+    module.attr("__name__") = "bitaxon";
+    module.attr("__version__") = std::string(bitaxon::kVersion);
+    bitaxon::python::bind_errors();
+    bitaxon::python::bind_context(module);
+    bitaxon::python::bind_info(module);
+    bitaxon::python::bind_streams(module);
+    bitaxon::python::bind_correlation(module);
+    bitaxon::python::bind_dense(module);
+    bitaxon::python::bind_network(module);
+    module.attr("__name__") = private_name;
+}

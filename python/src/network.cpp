@@ -1,0 +1,205 @@
+#include "bindings.hpp"
+#include "dense.hpp"
+#include "forward.hpp"
+
+#include <bitaxon/layers/network.hpp>
+
+#include <filesystem>
+#include <vector>
+
+namespace bitaxon::python {
+namespace {
+
+using HeldNetwork = Held<Network>;
+
+std::unique_ptr<HeldNetwork> make_network(py::handle layers, py::handle context) {
+    const py::object kept_context = to_context(context);
+    const ExecutionContext& engine = choose_engine(kept_context);
+    std::vector<DenseLayer> chain;
+    if (!py::isinstance<py::iterable>(layers))
+        throw_error(ErrorCode::invalid_type, "layers", type_name(layers), "a list of DenseLayer");
+    for (const py::handle layer : py::reinterpret_borrow<py::iterable>(layers)) {
+        if (!py::isinstance<HeldDense>(layer))
+            throw_error(ErrorCode::invalid_type, "layers[" + std::to_string(chain.size()) + "]",
+                        type_name(layer), "a DenseLayer");
+        chain.push_back(*layer.cast<const HeldDense&>().model());
+    }
+    auto network =
+        without_gil([&] { return std::make_shared<const Network>(std::move(chain), engine); });
+    return std::make_unique<HeldNetwork>(std::move(network), kept_context);
+}
+
+py::tuple layers_of(const HeldNetwork& self) {
+    const std::vector<DenseLayer>& layers = self->layers();
+    py::tuple result(layers.size());
+    // Each keeps the whole network alive; no copy is made.
+    for (std::size_t k = 0; k < layers.size(); ++k)
+        result[k] = std::make_unique<HeldDense>(
+            std::shared_ptr<const DenseLayer>(self.model(), &layers[k]), self.context());
+    return result;
+}
+
+void calibrate(HeldNetwork& self, py::handle samples, py::handle quantile, py::handle context) {
+    const py::array values = read_numbers(samples, "X", Layout::doubles);
+    check_matrix(values, "X", self->inputs());
+    const double share = to_real(quantile, "quantile");
+    self.change(context, [&](Network& network, const ExecutionContext& engine) {
+        network.calibrate(engine, view_of<double>(values), share);
+    });
+}
+
+py::dict info_of(const HeldNetwork& self) {
+    py::list layers;
+    for (const DenseLayer& layer : self->layers()) {
+        py::dict description = describe_dense(layer);
+        description["weight_scale"] = layer.weight_scale();
+        layers.append(description);
+    }
+    py::dict result;
+    result["n_inputs"] = self->inputs();
+    result["n_neurons"] = self->neurons();
+    result["saturated"] = self->saturated();
+    result["layers"] = layers;
+    return result;
+}
+
+std::filesystem::path to_path(py::handle object) {
+    PyObject* bytes = nullptr;
+    if (!PyUnicode_FSConverter(object.ptr(), &bytes)) {
+        PyErr_Clear();
+        throw_error(ErrorCode::invalid_type, "path", type_name(object),
+                    "a str or os.PathLike without NUL");
+    }
+    return py::reinterpret_steal<py::bytes>(bytes).cast<std::string>();
+}
+
+void save(const HeldNetwork& self, py::handle path) {
+    const std::filesystem::path file = to_path(path);
+    const std::shared_ptr<const Network> network = self.model();
+    without_gil([&] { network->save(file); });
+}
+
+std::unique_ptr<HeldNetwork> load(py::handle path, py::handle context) {
+    const std::filesystem::path file = to_path(path);
+    const py::object kept_context = to_context(context);
+    const ExecutionContext& engine = choose_engine(kept_context);
+    auto network =
+        without_gil([&] { return std::make_shared<const Network>(Network::load(file, engine)); });
+    return std::make_unique<HeldNetwork>(std::move(network), kept_context);
+}
+
+constexpr const char* kDoc = R"(Network(layers, context=None)
+--
+
+Layers in sequence. The output of a layer is divided by the next one's input_range (calibrate sets
+it), saturates at the ends of that range, and is encoded anew.
+
+layers   DenseLayer objects, one's n_neurons the next one's n_inputs; layer k is taken with id k
+context  ExecutionContext of calls that are given none
+
+Its forwards are those of DenseLayer, with the same promises. May be used from many threads at once.
+Raises ValueError for no layer and for sizes that do not fit.)";
+
+constexpr ForwardDocs kDocs{
+    .forward = R"(forward(self, x, seed=None, sample=0, out=None, context=None)
+--
+
+One sample, on the calling thread: as DenseLayer.forward, of the first layer's inputs.)",
+    .fast = R"(forward_fast(self, x, seed=None, sample=0, out=None, context=None)
+--
+
+forward, each layer spread over the context's threads. For one sample of large layers.)",
+    .prepacked = R"(forward_prepacked(self, P, seed=None, first_sample=0, out=None, context=None)
+--
+
+Streams of the first layer that are encoded already; seed and first_sample name those of the later
+ones.
+
+P  (n_inputs, words) or (n, n_inputs, words) uint64, words = ceil(length / 64), strided or not
+Returns (n_neurons,) or (n, n_neurons) float64.
+Raises ValueError for another shape and for ones past the end.)",
+    .batch =
+        R"(forward_batch(self, X, seed=None, first_sample=0, out=None, progress=None, context=None)
+--
+
+Many samples: row k is forward(X[k], sample=first_sample + k). For data sets.
+
+X         (n, n_inputs); float32 and float64 are read where they lie, whatever their strides
+out       writable (n, n_neurons) float64 array apart from X, or None for a new one
+progress  True shows a bar on a terminal; a callable gets (done, total) about every 20 ms
+Returns out. Memory does not grow with n. Ctrl-C, or what the callable raises, ends the call.)",
+    .streamed =
+        R"(forward_streamed(self, x, stop='argmax', delta=0.01, block=64, seed=None, first_sample=0, out=None, progress=None, context=None)
+--
+
+Runs all layers side by side, 64 bits at a time, each encoding the running estimate of the one
+before; ends early as DenseLayer.forward_streamed does. Here delta counts the last layer's noise
+alone, so it is a target and not a bound, and a run to the end is close to forward but not equal.
+
+Returns Streamed(outputs, lengths). All layers must have one length, else ValueError.)",
+    .expected = R"(forward_expected(self, x, weights='drawn', out=None, context=None)
+--
+
+No bits: the limit of infinite length, each layer's mean handed on exactly.
+
+x        (n_inputs,) or (n, n_inputs)
+weights  'drawn': given the weights' streams; 'mean': the weights themselves
+Returns (n_neurons,) or (n, n_neurons).)",
+    .encode = R"(encode(self, x, seed=None, sample=0, context=None)
+--
+
+The streams that forward encodes for the first layer: (n_inputs, ceil(length / 64)) uint64.)",
+    .redraw = R"(redraw(self, context=None)
+--
+
+Draws the weight streams of all layers anew.)",
+};
+
+}  // namespace
+
+void bind_network(py::module_& module) {
+    py::class_<HeldNetwork> type(module, "Network", kDoc);
+    type.def(py::init(&make_network), py::arg("layers"), py::arg("context") = py::none(),
+             "__init__(self, layers, context=None)\n--\n\n")
+        .def_property_readonly(
+            "n_inputs", [](const HeldNetwork& self) { return self->inputs(); },
+            "Values of one sample.")
+        .def_property_readonly(
+            "n_neurons", [](const HeldNetwork& self) { return self->neurons(); },
+            "Values of one output.")
+        .def_property_readonly(
+            "layers", &layers_of,
+            "The layers as they are now; changing one leaves the network as it is.")
+        .def("calibrate", &calibrate, py::arg("X"), py::arg("quantile") = 0.999,
+             py::arg("context") = py::none(), R"(calibrate(self, X, quantile=0.999, context=None)
+--
+
+Sets the input_range of every layer but the first to a quantile, in (0, 1], of the magnitudes that
+reach it on these samples, (n, n_inputs), computed without bits.)")
+        .def("info", &info_of, R"(info(self)
+--
+
+n_inputs, n_neurons, layers (a dict of options each) and saturated: how many values between layers
+have left their range since the network was made, loaded or calibrated.)")
+        .def("save", &save, py::arg("path"), R"(save(self, path)
+--
+
+Saves options, weights, seeds and redraw counts as safetensors. The file appears once complete.
+Raises FileError, a RuntimeError.)")
+        .def("__repr__", [](const HeldNetwork& self) { return self->repr(); })
+        .def(py::pickle(
+            [](const HeldNetwork& self) { return py::make_tuple(layers_of(self), self.context()); },
+            [](const py::tuple& state) { return make_network(state[0], state[1]); }));
+    bind_holding(type);
+    bind_forward_paths(type, kDocs,
+                       [](const Network& network) { return network.layers().front().length(); });
+    module.def("load", &load, py::arg("path"), py::arg("context") = py::none(),
+               R"(load(path, context=None)
+--
+
+A Network from a file that save wrote. Streams are drawn again and checked against the saved sums.
+
+Raises FileError, a RuntimeError, if it cannot be read or is damaged.)");
+}
+
+}  // namespace bitaxon::python

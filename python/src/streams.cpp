@@ -1,0 +1,237 @@
+// Values to streams and back, bytes to words and back, and the LFSR.
+#include "arguments.hpp"
+#include "arrays.hpp"
+#include "bindings.hpp"
+#include "context.hpp"
+
+#include <bitaxon/core/encode.hpp>
+#include <bitaxon/core/error.hpp>
+#include <bitaxon/kernels/kernels.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace bitaxon::python {
+namespace {
+
+constexpr std::uint64_t kMaxLfsrSeed = 65535;
+
+Role parse_role(const std::string& text) {
+    // In the order of Role.
+    constexpr std::array<std::string_view, 4> names = {"input", "weight", "select", "noise"};
+    for (std::size_t i = 0; i < names.size(); ++i)
+        if (names[i] == text) return static_cast<Role>(i);
+    throw_error(ErrorCode::invalid_value, "role", fmt::format("'{}'", text),
+                "one of input, weight, select, noise");
+}
+
+py::array read_vector(py::handle object, const char* name) {
+    py::array values = read_numbers(object, name, Layout::packed);
+    if (values.ndim() != 1)
+        throw_error(ErrorCode::invalid_shape, name, "shape " + shape_text(values), "(n,)");
+    return values;
+}
+
+py::array encode_values(py::handle values, py::handle length, py::handle coding, py::handle seed,
+                        py::handle encoder, py::handle layer, py::handle role, py::handle sample,
+                        py::handle first_index, py::handle context) {
+    const ExecutionContext& engine = choose_engine(context);
+    const py::array numbers = read_vector(values, "values");
+    const std::uint64_t length_bits = to_unsigned(length, "length", 1, kMaxLength);
+    const Coding code = parse_coding(to_text(coding, "coding"));
+    const std::string generator = to_text(encoder, "encoder");
+    const StreamOrigin origin{.seed = to_seed(seed).value_or(engine.seed()),
+                              .layer = to_unsigned(layer, "layer"),
+                              .role = parse_role(to_text(role, "role")),
+                              .sample = to_unsigned(sample, "sample"),
+                              .first_index = to_unsigned(first_index, "first_index")};
+    if (generator == "bernoulli") {
+        return to_array(without_gil(
+            [&] { return encode(engine, packed_values(numbers), length_bits, code, origin); }));
+    }
+    if (generator != "lfsr16")
+        throw_error(ErrorCode::invalid_value, "encoder", fmt::format("'{}'", generator),
+                    "one of bernoulli, lfsr16");
+    if (origin.layer != 0 || origin.role != Role::input || origin.sample != 0 ||
+        origin.first_index != 0)
+        throw_error(ErrorCode::invalid_value, "encoder", "lfsr16 with the name of a stream",
+                    "seed alone: all streams of an LFSR share its register");
+    const auto register_seed =
+        static_cast<std::uint16_t>(to_unsigned(seed, "seed", 1, kMaxLfsrSeed));
+    return to_array(without_gil([&] {
+        return encode_lfsr16(engine, packed_values(numbers), length_bits, register_seed, code);
+    }));
+}
+
+// The shape of something computed a stream: that of the streams without their words.
+std::vector<py::ssize_t> shape_without_words(const py::array& streams) {
+    return {streams.shape(), streams.shape() + streams.ndim() - 1};
+}
+
+py::array decode_streams(py::handle streams, py::handle length, py::handle coding,
+                         py::handle context) {
+    const ExecutionContext& engine = choose_engine(context);
+    const Streams read =
+        read_streams(streams, "streams", to_unsigned(length, "length", 1, kMaxLength));
+    const Coding code = parse_coding(to_text(coding, "coding"));
+    py::array values(py::dtype::of<double>(), shape_without_words(read.array));
+    const std::span<double> out(static_cast<double*>(values.mutable_data()),
+                                static_cast<std::size_t>(values.size()));
+    without_gil([&] { decode(engine, read.view, code, out); });
+    return values;
+}
+
+// Bytes of 0 and 1, the rows packed: the caller's own where they are uint8 or bool.
+py::array read_bits(py::handle object) {
+    using Bytes = py::array_t<std::uint8_t, py::array::c_style | py::array::forcecast>;
+    const bool is_array = py::isinstance<py::array>(object);
+    const py::array bits =
+        is_array ? py::reinterpret_borrow<py::array>(object) : py::array::ensure(object);
+    if (!bits) throw_error(ErrorCode::invalid_type, "bits", type_name(object), "zeros and ones");
+    const char kind = bits.dtype().kind();
+    const bool is_bytes = kind == 'b' || (kind == 'u' && bits.itemsize() == 1);
+    if (!is_bytes && (is_array || kind != 'i'))
+        throw_error(ErrorCode::invalid_type, "bits", "dtype " + text_of(bits.dtype()),
+                    "uint8 or bool");
+    if (bits.ndim() < 1 || bits.ndim() > 2)
+        throw_error(ErrorCode::invalid_shape, "bits", "shape " + shape_text(bits),
+                    "(length,) or (n, length)");
+    if (kind != 'b') {
+        const py::object largest = bits.size() == 0 ? py::int_(0) : bits.attr("max")();
+        const py::object smallest = bits.size() == 0 ? py::int_(0) : bits.attr("min")();
+        for (const py::object& value : {largest, smallest})
+            if (const auto number = value.cast<std::int64_t>(); number < 0 || number > 1)
+                throw_error(ErrorCode::invalid_value, "bits", text_of(value), "0 or 1");
+    }
+    return Bytes(bits);
+}
+
+py::array pack_bits(py::handle bits, py::handle context) {
+    const ExecutionContext& engine = choose_engine(context);
+    const py::array bytes = read_bits(bits);
+    const auto length = static_cast<std::size_t>(bytes.shape(bytes.ndim() - 1));
+    check_length(1, length);
+    std::vector<py::ssize_t> shape = shape_without_words(bytes);
+    shape.push_back(static_cast<py::ssize_t>(words_for(length)));
+    py::array packed(py::dtype::of<std::uint64_t>(), shape);
+
+    const auto* from = static_cast<const std::uint8_t*>(bytes.data());
+    auto* to = static_cast<std::uint64_t*>(packed.mutable_data());
+    const std::size_t rows = static_cast<std::size_t>(bytes.size()) / length;
+    without_gil([&] {
+        for (std::size_t row = 0; row < rows; ++row)
+            engine.kernels().pack(from + row * length, length, to + row * words_for(length));
+    });
+    return packed;
+}
+
+py::array unpack_words(py::handle words, py::handle length, py::handle context) {
+    const ExecutionContext& engine = choose_engine(context);
+    const Streams read = read_streams(words, "words", to_unsigned(length, "length", 1, kMaxLength));
+    const StreamView& view = read.view;
+    std::vector<py::ssize_t> shape = shape_without_words(read.array);
+    shape.push_back(static_cast<py::ssize_t>(view.length));
+    py::array bits(py::dtype::of<std::uint8_t>(), shape);
+
+    auto* to = static_cast<std::uint8_t*>(bits.mutable_data());
+    without_gil([&] {
+        check_tails(view);
+        for (std::size_t i = 0; i < view.rows * view.streams; ++i)
+            engine.kernels().unpack(view.stream(i / view.streams, i % view.streams), view.length,
+                                    to + i * view.length);
+    });
+    return bits;
+}
+
+std::uint64_t count_ones(py::handle words, py::handle context) {
+    const ExecutionContext& engine = choose_engine(context);
+    const auto packed = py::array_t<std::uint64_t, py::array::c_style | py::array::forcecast>(
+        read_words(words, "words"));
+    const std::span words_of(packed.data(), static_cast<std::size_t>(packed.size()));
+    return without_gil([&] { return engine.kernels().popcount(words_of.data(), words_of.size()); });
+}
+
+void bind_lfsr(py::module_& module) {
+    const auto make = [](py::handle seed) {
+        return Lfsr16(static_cast<std::uint16_t>(to_unsigned(seed, "seed", 1, kMaxLfsrSeed)));
+    };
+    const auto state = [](const Lfsr16& self) { return self.state(); };
+    py::class_<Lfsr16>(module, "Lfsr16", R"(Lfsr16(seed)
+--
+
+The 16-bit Fibonacci LFSR with taps 16, 14, 13, 11 and period 65,535, as hardware has it:
+lfsr <= {lfsr[14:0], lfsr[15] ^ lfsr[13] ^ lfsr[12] ^ lfsr[10]}.
+
+encode(..., encoder="lfsr16") compares its state before it shifts.
+
+seed  1 to 65535; 0 never leaves itself and raises ValueError)")
+        .def(py::init(make), py::arg("seed"), "__init__(self, seed)\n--\n\n")
+        .def_property_readonly("state", state, "The register, 1 to 65535.")
+        .def("step", &Lfsr16::step, "step(self)\n--\n\nShifts once.")
+        .def("__repr__", [](const Lfsr16& self) { return fmt::format("Lfsr16({})", self.state()); })
+        .def(
+            "__copy__", [](const Lfsr16& self) { return self; }, "__copy__(self)\n--\n\n")
+        .def(
+            "__deepcopy__", [](const Lfsr16& self, py::handle) { return self; }, py::arg("memo"),
+            "__deepcopy__(self, memo)\n--\n\n")
+        .def(py::pickle(state, [](std::uint16_t seed) { return Lfsr16(seed); }));
+}
+
+}  // namespace
+
+void bind_streams(py::module_& module) {
+    module.def(
+        "encode", &encode_values, py::arg("values"), py::arg("length"),
+        py::arg("coding") = "unipolar", py::arg("seed") = py::none(),
+        py::arg("encoder") = "bernoulli", py::arg("layer") = 0, py::arg("role") = "input",
+        py::arg("sample") = 0, py::arg("first_index") = 0, py::arg("context") = py::none(),
+        R"(encode(values, length, coding='unipolar', seed=None, encoder='bernoulli', layer=0, role='input', sample=0, first_index=0, context=None)
+--
+
+Values to packed streams (B. R. Gaines, 1969).
+
+values   (n,) numbers: [0, 1] for unipolar and split-unipolar, [-1, 1] for bipolar
+length   bits of a stream, 1 to 2^31
+seed     the context's unless given; 1 to 65535 for lfsr16, where it must be given
+encoder  'bernoulli': every bit independent, a pure function of (seed, stream, time), where the
+         stream of value i is named by (layer, role, sample, first_index + i), role being input,
+         weight, select or noise; 'lfsr16': what a circuit of one Lfsr16 and a comparator for each
+         stream produces
+
+Returns (n, ceil(length / 64)) uint64: bit t is words[t // 64] >> (t % 64) & 1; those past the end
+are 0.
+Raises ValueError for NaN and for values, lengths, seeds and names out of range.)");
+    module.def("decode", &decode_streams, py::arg("streams"), py::arg("length"),
+               py::arg("coding") = "unipolar", py::arg("context") = py::none(),
+               R"(decode(streams, length, coding='unipolar', context=None)
+--
+
+Packed streams to the values that they stand for: the share of ones, coded.
+
+streams  (..., ceil(length / 64)) uint64, at most 3-D, any strides
+Returns (...) float64. Raises ValueError for another width and for ones past the end.)");
+    module.def("pack", &pack_bits, py::arg("bits"), py::arg("context") = py::none(),
+               R"(pack(bits, context=None)
+--
+
+Bits to words: (length,) or (n, length) of uint8 or bool to (..., ceil(length / 64)) uint64.
+
+Raises ValueError for anything but 0 and 1, TypeError for another dtype.)");
+    module.def("unpack", &unpack_words, py::arg("words"), py::arg("length"),
+               py::arg("context") = py::none(), R"(unpack(words, length, context=None)
+--
+
+Words to bits: (..., ceil(length / 64)) uint64, at most 3-D, to (..., length) uint8 of 0 and 1.
+
+Raises ValueError for another width and for ones past the end.)");
+    module.def("popcount", &count_ones, py::arg("words"), py::arg("context") = py::none(),
+               R"(popcount(words, context=None)
+--
+
+Number of ones in a uint64 array of any shape.)");
+    bind_lfsr(module);
+}
+
+}  // namespace bitaxon::python

@@ -1,0 +1,120 @@
+#include <bitaxon/core/safetensors.hpp>
+
+#include <bitaxon/core/error.hpp>
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+namespace bitaxon {
+namespace {
+
+class Safetensors : public testing::Test {
+  protected:
+    Safetensors()
+        : folder_(std::filesystem::temp_directory_path() /
+                  ("bitaxon-" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()))) {
+        std::filesystem::remove_all(folder_);
+        std::filesystem::create_directories(folder_);
+    }
+    ~Safetensors() override { std::filesystem::remove_all(folder_); }
+
+    std::filesystem::path path(const char* name) const { return folder_ / name; }
+
+    static std::string read(const std::filesystem::path& path) {
+        std::ifstream in(path, std::ios::binary);
+        return {std::istreambuf_iterator<char>(in), {}};
+    }
+    static void write(const std::filesystem::path& path, const std::string& bytes) {
+        std::ofstream(path, std::ios::binary) << bytes;
+    }
+
+    static TensorFile small_file() {
+        TensorFile file;
+        file.metadata["made"] = "for \"tests\"";
+        file.tensors["a"] = {"U8", {3, 2}, std::vector<std::byte>(6, std::byte{7})};
+        std::vector<std::byte> doubles(3 * sizeof(double));
+        const double values[] = {1.5, -2.0, 0.25};
+        std::memcpy(doubles.data(), values, sizeof values);
+        file.tensors["b"] = {"F64", {3}, doubles};
+        return file;
+    }
+
+  private:
+    std::filesystem::path folder_;
+};
+
+TEST_F(Safetensors, ReadsBackWhatWasSaved) {
+    save_tensors(path("x"), small_file());
+    const TensorFile file = load_tensors(path("x"));
+    EXPECT_EQ(file.metadata, small_file().metadata);
+    ASSERT_EQ(file.tensors.size(), 2u);
+    EXPECT_EQ(file.tensors.at("a").shape, (std::vector<std::uint64_t>{3, 2}));
+    EXPECT_EQ(file.tensors.at("b").bytes, small_file().tensors.at("b").bytes);
+}
+
+TEST_F(Safetensors, HeaderIsPaddedTo64BytesAndFollowedByTheData) {
+    save_tensors(path("x"), small_file());
+    const std::string bytes = read(path("x"));
+    std::uint64_t header = 0;
+    std::memcpy(&header, bytes.data(), 8);
+    EXPECT_EQ((8 + header) % 64, 0u);
+    EXPECT_EQ(bytes.size(), 8 + header + 6 + 24);
+    EXPECT_EQ(bytes[8], '{');
+}
+
+TEST_F(Safetensors, EveryTruncatedLengthIsAnError) {
+    save_tensors(path("x"), small_file());
+    const std::string bytes = read(path("x"));
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
+        write(path("cut"), bytes.substr(0, size));
+        EXPECT_THROW(load_tensors(path("cut")), Error) << size << " bytes";
+    }
+    write(path("cut"), bytes + '\0');
+    EXPECT_THROW(load_tensors(path("cut")), Error) << "one byte too many";
+}
+
+TEST_F(Safetensors, EveryFlippedByteIsAnError) {
+    save_tensors(path("x"), small_file());
+    const std::string bytes = read(path("x"));
+    for (std::size_t i = 0; i < bytes.size(); ++i)
+        for (const int flip : {0x01, 0x20, 0x80, 0xff}) {
+            std::string damaged = bytes;
+            damaged[i] = static_cast<char>(damaged[i] ^ flip);
+            write(path("bad"), damaged);
+            EXPECT_THROW(load_tensors(path("bad")), Error) << "byte " << i << " ^ " << flip;
+        }
+}
+
+TEST_F(Safetensors, MissingFileAndFolderAreErrorsThatNameThePath) {
+    for (const auto& call : {+[](const std::filesystem::path& p) { load_tensors(p); },
+                             +[](const std::filesystem::path& p) { save_tensors(p / "x" / "y", {}); }}) {
+        try {
+            call(path("none"));
+            FAIL() << "nothing was thrown";
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), ErrorCode::file);
+            EXPECT_NE(std::string(error.what()).find("none"), std::string::npos);
+        }
+    }
+}
+
+TEST_F(Safetensors, AFailedSaveLeavesNothingBehind) {
+    std::filesystem::create_directories(path("target") / "inside");  // a folder cannot be replaced
+    EXPECT_ANY_THROW(save_tensors(path("target"), small_file()));
+    std::size_t entries = 0;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(path("target").parent_path()))
+        ++entries;
+    EXPECT_EQ(entries, 1u);
+}
+
+TEST_F(Safetensors, TensorWhoseBytesDoNotFitItsShapeIsNotSaved) {
+    TensorFile file = small_file();
+    file.tensors["a"].shape = {4, 2};
+    EXPECT_THROW(save_tensors(path("x"), file), Error);
+}
+
+}  // namespace
+}  // namespace bitaxon

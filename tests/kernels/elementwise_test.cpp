@@ -1,0 +1,88 @@
+#include "support.hpp"
+
+#include <functional>
+
+namespace bitaxon::kernels::test {
+namespace {
+
+class Elementwise : public EveryTier {};
+BITAXON_FOR_EVERY_TIER(Elementwise);
+
+// Compares the bits below `length_bits` with the rule and asks for zeros above.
+void expect_bits(const u64* out, std::size_t length_bits,
+                 const std::function<bool(std::size_t)>& rule) {
+    for (std::size_t t = 0; t < length_bits; ++t) ASSERT_EQ(bit(out, t), rule(t)) << "bit " << t;
+    for (std::size_t t = length_bits; t < 64 * words_for(length_bits); ++t)
+        ASSERT_FALSE(bit(out, t)) << "tail bit " << t;
+}
+
+TEST_P(Elementwise, AgreesWithABitLoopAtEveryLengthAndOffset) {
+    std::mt19937_64 random{2};
+    for (const std::size_t length : lengths()) {
+        const std::size_t words = words_for(length);
+        for (std::size_t offset = 0; offset < kOffsets; ++offset) {
+            SCOPED_TRACE(testing::Message() << length << " bits at word " << offset);
+            Guarded<u64> x(words, offset);
+            Guarded<u64> y(words, (3 * offset + 1) % kOffsets);
+            Guarded<u64> s(words, (5 * offset + 2) % kOffsets);
+            Guarded<u64> out(words, (7 * offset + 3) % kOffsets);
+            fill_bits(x.data(), length, random);
+            fill_bits(y.data(), length, random);
+            fill_bits(s.data(), length, random);
+            const u64* a = x.data();
+            const u64* b = y.data();
+            const u64* select = s.data();
+            kernels().bit_and(a, b, out.data(), words);
+            expect_bits(out.data(), length, [&](std::size_t t) { return bit(a, t) && bit(b, t); });
+            kernels().bit_or(a, b, out.data(), words);
+            expect_bits(out.data(), length, [&](std::size_t t) { return bit(a, t) || bit(b, t); });
+            kernels().bit_xor(a, b, out.data(), words);
+            expect_bits(out.data(), length, [&](std::size_t t) { return bit(a, t) != bit(b, t); });
+            kernels().bit_xnor(a, b, out.data(), length);
+            expect_bits(out.data(), length, [&](std::size_t t) { return bit(a, t) == bit(b, t); });
+            kernels().bit_not(a, out.data(), length);
+            expect_bits(out.data(), length, [&](std::size_t t) { return !bit(a, t); });
+            kernels().bit_mux(select, a, b, out.data(), words);
+            expect_bits(out.data(), length,
+                        [&](std::size_t t) { return bit(select, t) ? bit(b, t) : bit(a, t); });
+            EXPECT_TRUE(out.intact());
+            if (HasFatalFailure()) return;
+        }
+    }
+}
+
+TEST_P(Elementwise, OutputMayBeAnInput) {
+    std::mt19937_64 random{3};
+    for (const std::size_t length : {1u, 65u, 513u, 1031u}) {
+        SCOPED_TRACE(length);
+        const std::size_t words = words_for(length);
+        std::vector<u64> a(words), b(words), select(words);
+        fill_bits(a.data(), length, random);
+        fill_bits(b.data(), length, random);
+        fill_bits(select.data(), length, random);
+
+        std::vector<u64> out = a;
+        kernels().bit_xnor(out.data(), b.data(), out.data(), length);
+        expect_bits(out.data(), length,
+                    [&](std::size_t t) { return bit(&a[0], t) == bit(&b[0], t); });
+        out = a;
+        kernels().bit_not(out.data(), out.data(), length);
+        expect_bits(out.data(), length, [&](std::size_t t) { return !bit(&a[0], t); });
+        out = b;
+        kernels().bit_and(a.data(), out.data(), out.data(), words);
+        expect_bits(out.data(), length,
+                    [&](std::size_t t) { return bit(&a[0], t) && bit(&b[0], t); });
+        for (const std::vector<u64>* input : {&a, &b, &select}) {
+            out = *input;
+            kernels().bit_mux(input == &select ? out.data() : select.data(),
+                              input == &a ? out.data() : a.data(),
+                              input == &b ? out.data() : b.data(), out.data(), words);
+            expect_bits(out.data(), length, [&](std::size_t t) {
+                return bit(&select[0], t) ? bit(&b[0], t) : bit(&a[0], t);
+            });
+        }
+    }
+}
+
+}  // namespace
+}  // namespace bitaxon::kernels::test

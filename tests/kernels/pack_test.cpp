@@ -1,0 +1,57 @@
+#include "support.hpp"
+
+namespace bitaxon::kernels::test {
+namespace {
+
+class Packing : public EveryTier {};
+BITAXON_FOR_EVERY_TIER(Packing);
+
+// Any byte but zero is a one, the top bit alone too.
+TEST_P(Packing, PackReadsEveryNonzeroByteAsOne) {
+    std::mt19937_64 random{4};
+    for (const std::size_t length : lengths()) {
+        for (std::size_t offset = 0; offset < kOffsets; ++offset) {
+            SCOPED_TRACE(testing::Message() << length << " bits, offset " << offset);
+            Guarded<std::uint8_t> bytes(length, offset);
+            for (std::uint8_t& byte : bytes) {
+                const u64 r = random();
+                byte = r & 1 ? static_cast<std::uint8_t>(r >> 8) : 0;
+            }
+            Guarded<u64> out(words_for(length), offset);
+            kernels().pack(bytes.data(), length, out.data());
+            for (std::size_t t = 0; t < length; ++t)
+                ASSERT_EQ(bit(out.data(), t), bytes[t] != 0) << "bit " << t;
+            for (std::size_t t = length; t < 64 * out.size(); ++t)
+                ASSERT_FALSE(bit(out.data(), t)) << "tail bit " << t;
+            EXPECT_TRUE(out.intact());
+        }
+    }
+}
+
+TEST_P(Packing, PackTellsAllByteValuesApartFromZero) {
+    std::uint8_t bytes[256];
+    for (unsigned value = 0; value < 256; ++value) bytes[value] = static_cast<std::uint8_t>(value);
+    u64 out[4];
+    kernels().pack(bytes, 256, out);
+    EXPECT_EQ(out[0], ~u64{1});
+    for (std::size_t i = 1; i < 4; ++i) EXPECT_EQ(out[i], ~u64{0});
+}
+
+TEST_P(Packing, UnpackWritesZerosAndOnes) {
+    std::mt19937_64 random{5};
+    for (const std::size_t length : lengths()) {
+        for (std::size_t offset = 0; offset < kOffsets; ++offset) {
+            SCOPED_TRACE(testing::Message() << length << " bits, offset " << offset);
+            Guarded<u64> words(words_for(length), offset);
+            fill_bits(words.data(), length, random);
+            Guarded<std::uint8_t> out(length, offset);
+            kernels().unpack(words.data(), length, out.data());
+            for (std::size_t t = 0; t < length; ++t)
+                ASSERT_EQ(out[t], bit(words.data(), t) ? 1 : 0) << "bit " << t;
+            EXPECT_TRUE(out.intact());
+        }
+    }
+}
+
+}  // namespace
+}  // namespace bitaxon::kernels::test

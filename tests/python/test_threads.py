@@ -1,0 +1,190 @@
+"""Threads, signals and processes around a running call."""
+
+import json
+import multiprocessing
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from conftest import make_layer, make_network
+
+import bitaxon as bx
+
+X = np.random.default_rng(5).random((6, 20))
+PACKED = bx.encode(X[0], 200)
+
+RELEASING = {
+    "forward": lambda m: m.forward(X[0]),
+    "forward_fast": lambda m: m.forward_fast(X[0]),
+    "forward_prepacked": lambda m: m.forward_prepacked(PACKED),
+    "forward_batch": lambda m: m.forward_batch(X),
+    "forward_streamed": lambda m: m.forward_streamed(X),
+    "forward_expected": lambda m: m.forward_expected(X),
+    "layer encode": lambda m: m.encode(X[0]),
+    "redraw": lambda m: m.redraw(),
+    "calibrate": lambda m: bx.Network([m]).calibrate(X),
+    "DenseLayer": lambda m: make_layer(np.random.default_rng(1)),
+    "encode": lambda m: bx.encode(X[0], 200),
+    "decode": lambda m: bx.decode(PACKED, 200),
+    "pack": lambda m: bx.pack(X > 0.5),
+    "unpack": lambda m: bx.unpack(PACKED, 200),
+    "popcount": lambda m: bx.popcount(PACKED),
+    "scc_matrix": lambda m: bx.scc_matrix(PACKED, length=200),
+}
+
+
+@pytest.mark.parametrize("name", RELEASING)
+def test_the_gil_is_released(layer, name):
+    # Nobody is made to hand the GIL over, so another thread runs only when a call lets go of it.
+    ticks = 0
+    stop = False
+
+    def tick():
+        nonlocal ticks
+        while not stop:
+            ticks += 1
+            time.sleep(0)
+
+    ticker = threading.Thread(target=tick)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1000)
+    try:
+        ticker.start()
+        started, deadline = ticks, time.perf_counter() + 20
+        while ticks < started + 3 and time.perf_counter() < deadline:
+            RELEASING[name](layer)
+        assert ticks >= started + 3
+    finally:
+        sys.setswitchinterval(interval)
+        stop = True
+        ticker.join()
+
+
+def test_python_goes_on_during_one_long_call(rng):
+    layer = make_layer(rng, 256, 64, length=4096)
+    many = np.broadcast_to(rng.random(256), (6000, 256))
+    times = []
+    stop = threading.Event()
+
+    def tick():
+        while not stop.wait(0.001):
+            times.append(time.perf_counter())
+
+    ticker = threading.Thread(target=tick)
+    ticker.start()
+    try:
+        started = time.perf_counter()
+        layer.forward_batch(many)
+        ended = time.perf_counter()
+    finally:
+        stop.set()
+        ticker.join()
+    during = sum(started < t < ended for t in times)
+    assert during > (ended - started) / 0.05
+
+
+CTRL_C = """
+import json, os, signal, threading, time
+import numpy as np, bitaxon as bx
+rng = np.random.default_rng(0)
+hidden = bx.DenseLayer(256, 16, length=2**16, weights=rng.random((16, 256)), seed=1)
+model = {model}
+X = np.broadcast_to(rng.random(256), (20_000, 256))  # half a minute of work
+sent = 0.0
+def interrupt():
+    global sent
+    time.sleep(0.4)
+    sent = time.perf_counter()
+    os.kill(os.getpid(), signal.SIGINT)
+model.forward_streamed(X[:2], stop="none")  # the first one lays the weights out by time
+latencies = []
+for _ in range(7):
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        model.{call}
+        print(json.dumps("not interrupted"))
+        break
+    except KeyboardInterrupt:
+        latencies.append(time.perf_counter() - sent)
+    thread.join()
+model.forward_batch(X[:10])
+print(json.dumps(latencies))
+"""
+
+
+@pytest.mark.parametrize("call", ["forward_batch(X)", "forward_batch(X, progress=lambda done, total: None)",
+                                  "forward_streamed(X, stop='none')"])  # fmt: skip
+@pytest.mark.parametrize("model", ["hidden", "bx.Network([hidden])"])
+def test_ctrl_c_leaves_a_long_call_within_50_ms(call, model):
+    script = CTRL_C.format(model=model, call=call)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    latencies = json.loads(done.stdout)
+    assert len(latencies) == 7
+    assert np.median(latencies) < 0.05, latencies
+
+
+def test_one_layer_serves_eight_threads_while_it_is_redrawn(rng):
+    layer = make_layer(rng)
+    twin = make_layer(np.random.default_rng(2024))
+    expected = []
+    for _ in range(20):
+        expected.append(twin.forward_batch(X, seed=1))
+        twin.redraw()
+
+    def serve(_):
+        return [layer.forward_batch(X, seed=1) for _ in range(50)]
+
+    def redraw():
+        for _ in range(19):
+            layer.redraw()
+
+    with ThreadPoolExecutor(9) as pool:
+        redrawing = pool.submit(redraw)
+        answers = [y for answers in pool.map(serve, range(8)) for y in answers]
+        redrawing.result()
+    assert all(any(np.array_equal(y, e) for e in expected) for y in answers)
+    assert np.array_equal(layer.forward_batch(X, seed=1), expected[19])
+
+
+def test_no_redraw_is_lost(rng):
+    layer = make_layer(rng)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: layer.redraw(), range(40)))
+    assert layer.redraws == 40
+
+
+def run(model, samples):
+    return model.forward_batch(samples, seed=1)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("make", [make_layer, make_network])
+def test_other_processes_get_the_same_bits(rng, make, method):
+    model = make(rng, length=4096)
+    samples = rng.random((300, 20))
+    expected = run(model, samples)  # threads have run before the fork
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        tasks = [pool.apply_async(run, (model, samples)) for _ in range(4)]
+        for task in tasks:
+            assert np.array_equal(task.get(timeout=60), expected)
+    assert np.array_equal(run(model, samples), expected)
+
+
+def test_a_forked_child_uses_its_parents_objects(rng):
+    context = bx.ExecutionContext(threads=4)
+    layer = make_layer(rng, length=4096, context=context)
+    samples = rng.random((300, 20))
+    expected = run(layer, samples)
+    fork = multiprocessing.get_context("fork")
+    results = fork.Queue()
+    child = fork.Process(target=lambda: results.put(run(layer, samples)))
+    child.start()
+    assert np.array_equal(results.get(timeout=60), expected)
+    child.join(60)
+    assert child.exitcode == 0
