@@ -1,9 +1,26 @@
 #include <bitaxon/core/bit_panels.hpp>
 
+#include <algorithm>
+
 namespace bitaxon {
 
 using kernels::kGroupWords;
 using kernels::kPanelNeurons;
+
+namespace {
+
+// The words of a group lie side by side: call(k, run) for each part of first ... first + count - 1
+// that does, k counted from first.
+template <class Call>
+void for_runs(std::size_t first, std::size_t count, Call call) {
+    for (std::size_t k = 0; k < count;) {
+        const std::size_t run = std::min(kGroupWords - (first + k) % kGroupWords, count - k);
+        call(k, run);
+        k += run;
+    }
+}
+
+}  // namespace
 
 BitPanels::BitPanels(std::size_t neurons, std::size_t words)
     : neurons_(neurons), words_(padded_words(words)), stride_(words_ * kPanelNeurons),
@@ -11,12 +28,16 @@ BitPanels::BitPanels(std::size_t neurons, std::size_t words)
 
 void BitPanels::write(std::size_t neuron, std::size_t first, const std::uint64_t* words,
                       std::size_t count) {
-    for (std::size_t k = 0; k < count; ++k) panels_.data()[index(neuron, first + k)] = words[k];
+    for_runs(first, count, [&](std::size_t k, std::size_t run) {
+        std::copy_n(words + k, run, panels_.data() + index(neuron, first + k));
+    });
 }
 
 void BitPanels::read(std::size_t neuron, std::size_t first, std::uint64_t* words,
                      std::size_t count) const {
-    for (std::size_t k = 0; k < count; ++k) words[k] = panels_.data()[index(neuron, first + k)];
+    for_runs(first, count, [&](std::size_t k, std::size_t run) {
+        std::copy_n(panels_.data() + index(neuron, first + k), run, words + k);
+    });
 }
 
 kernels::DenseProduct BitPanels::slice(std::size_t first_neuron, std::size_t neuron_count,

@@ -38,8 +38,8 @@ std::uint64_t forks() {
     return count.load(std::memory_order_relaxed);
 }
 
-// oneTBB never runs more threads than cores unless a global_control allows it, and of several controls
-// the smallest counts. So one control stands for the largest context alive.
+// oneTBB never runs more threads than cores unless a global_control allows it, and of several
+// controls the smallest counts. So one control stands for the largest context alive.
 class ThreadLimit {
   public:
     static ThreadLimit& instance() {
@@ -63,7 +63,8 @@ class ThreadLimit {
         if (most == applied_) return;
         control_.reset();
         if (most > tbb::info::default_concurrency())
-            control_.emplace(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(most));
+            control_.emplace(tbb::global_control::max_allowed_parallelism,
+                             static_cast<std::size_t>(most));
         applied_ = most;
     }
 
@@ -92,9 +93,12 @@ kernels::Tier choose_tier(const std::string& option) {
     std::vector<std::string_view> choices;
     for (const kernels::TierInfo& info : kernels::tiers())
         if (info.supported) choices.push_back(info.name);
-    const std::string expected = fmt::format("one that this CPU supports: {}", fmt::join(choices, ", "));
+    const std::string expected =
+        fmt::format("one that this CPU supports: {}", fmt::join(choices, ", "));
     const std::string_view source = forced_by_variable ? "BITAXON_TIER" : "tier";
-    if (!tier) throw_error(ErrorCode::invalid_value, source, fmt::format("unknown name '{}'", name), expected);
+    if (!tier)
+        throw_error(ErrorCode::invalid_value, source, fmt::format("unknown name '{}'", name),
+                    expected);
     throw_error(ErrorCode::unsupported, source,
                 fmt::format("'{}', which this {} does not have", name,
                             kernels::info(*tier).compiled ? "CPU" : "build"),
@@ -107,8 +111,8 @@ struct Scratch::Block {
     AlignedWords memory;
 };
 
-// Each thread has a slot that it tries first, so that forwards of a microsecond on many threads do not
-// queue for one lock. The list is for what finds its slot empty or too small.
+// Each thread has a slot that it tries first, so that forwards of a microsecond on many threads do
+// not queue for one lock. The list is for what finds its slot empty or too small.
 struct Scratch::Pool {
     Block* lend(std::size_t bytes) {
         if (Block* block = slot().exchange(nullptr, std::memory_order_acquire)) {
@@ -206,7 +210,8 @@ struct ExecutionContext::State {
     State(const State&) = delete;
     State& operator=(const State&) = delete;
 
-    // Ending an arena would wait for workers that a forked child does not have, so it is left behind.
+    // Ending an arena would wait for workers that a forked child does not have, so it is left
+    // behind.
     tbb::task_arena& current_arena() {
         const std::uint64_t now = forks();
         if (born.load(std::memory_order_acquire) != now) {
@@ -264,7 +269,8 @@ void ExecutionContext::run_supervised(const Monitor& monitor, std::size_t total,
         return;
     }
 
-    // The calling thread only reports, so that it is never inside a tile when its user loses patience.
+    // The calling thread only reports, so that it is never inside a tile when its user loses
+    // patience.
     std::mutex mutex;
     std::condition_variable finished;
     bool done = false;

@@ -14,8 +14,8 @@ void check_pair(const StreamView& a, const StreamView& b) {
     check_length(a.streams, a.length);
     check_length(b.streams, b.length);
     if (a.length != b.length)
-        throw_error(ErrorCode::invalid_shape, "streams", fmt::format("{} and {} bits", a.length, b.length),
-                    "the same length");
+        throw_error(ErrorCode::invalid_shape, "streams",
+                    fmt::format("{} and {} bits", a.length, b.length), "the same length");
     check_tails(a);
     check_tails(b);
 }
@@ -45,6 +45,11 @@ double scc_from_counts(std::uint64_t length, std::uint64_t ones_a, std::uint64_t
 
 double scc(const ExecutionContext& context, const StreamView& a, const StreamView& b) {
     check_pair(a, b);
+    for (const StreamView& view : {a, b})
+        if (view.rows != 1 || view.streams != 1)
+            throw_error(ErrorCode::invalid_shape, "scc",
+                        fmt::format("{} rows of {} streams", view.rows, view.streams),
+                        "one stream each; scc_matrix takes many");
     const std::size_t words = words_for(a.length);
     const kernels::KernelTable& k = context.kernels();
     return scc_from_counts(a.length, k.popcount(a.words, words), k.popcount(b.words, words),

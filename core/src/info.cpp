@@ -13,7 +13,8 @@ Info info(const ExecutionContext& context) {
     Info result;
     result.version = kVersion;
     for (const kernels::TierInfo& tier : kernels::tiers())
-        result.tiers.push_back({tier.name, tier.compiled, tier.supported, tier.tier == context.tier()});
+        result.tiers.push_back(
+            {tier.name, tier.compiled, tier.supported, tier.tier == context.tier()});
     const auto operations = kernels::operations();
     for (std::size_t i = 0; i < operations.size(); ++i)
         result.origins.emplace_back(operations[i],
@@ -24,16 +25,17 @@ Info info(const ExecutionContext& context) {
 }
 
 std::string describe(const Info& info) {
-    std::string text = fmt::format("bitaxon {}\nthreads {} of {}\n\n{:<18} {:>8} {:>9} {:>6}\n",
-                                   info.version, info.threads, info.hardware_threads, "tier",
-                                   "compiled", "supported", "active");
+    std::string text =
+        fmt::format("bitaxon {}\nthreads {} of {}\n\n{:<18} {:>8} {:>9} {:>6}\n", info.version,
+                    info.threads, info.hardware_threads, "tier", "compiled", "supported", "active");
     const auto out = std::back_inserter(text);
     const auto yes = [](bool value) { return value ? "yes" : "-"; };
     for (const TierReport& tier : info.tiers)
         fmt::format_to(out, "{:<18} {:>8} {:>9} {:>6}\n", tier.name, yes(tier.compiled),
                        yes(tier.supported), yes(tier.active));
     fmt::format_to(out, "\n{:<18} {}\n", "operation", "code of");
-    for (const auto& [operation, tier] : info.origins) fmt::format_to(out, "{:<18} {}\n", operation, tier);
+    for (const auto& [operation, tier] : info.origins)
+        fmt::format_to(out, "{:<18} {}\n", operation, tier);
     return text;
 }
 

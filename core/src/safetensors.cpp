@@ -33,7 +33,8 @@ constexpr std::string_view kNoSum = "0000000000000000";
 
 [[noreturn]] void damaged(const std::filesystem::path& path, std::string_view why) {
     throw Error(ErrorCode::file, fmt::format("{}: not a readable safetensors file of bitaxon: {}; "
-                                             "save it again from the original", path.string(), why));
+                                             "save it again from the original",
+                                             path.string(), why));
 }
 
 std::size_t element_size(const std::string& dtype) {
@@ -50,7 +51,9 @@ std::optional<std::uint64_t> byte_size(const Tensor& tensor) {
     return bytes;
 }
 
-std::span<const std::byte> as_bytes(const std::string& text) { return std::as_bytes(std::span(text)); }
+std::span<const std::byte> as_bytes(const std::string& text) {
+    return std::as_bytes(std::span(text));
+}
 
 // The header's own sum is taken with the sum's place filled with zeros.
 std::string header_checksum(std::string header, std::string_view sum) {
@@ -73,16 +76,21 @@ std::string make_header(const TensorFile& file, std::string_view data_sum) {
         offset += tensor.bytes.size();
     }
     std::string text = header.dump();
-    text.resize((kLengthBytes + text.size() + kHeaderMultiple - 1) / kHeaderMultiple * kHeaderMultiple -
-                    kLengthBytes, ' ');
+    text.resize((kLengthBytes + text.size() + kHeaderMultiple - 1) / kHeaderMultiple *
+                        kHeaderMultiple -
+                    kLengthBytes,
+                ' ');
     const std::string sum = header_checksum(text, kNoSum);
-    text.replace(text.find(fmt::format("\"{}\":\"", kHeaderSum)) + kHeaderSum.size() + 4, sum.size(), sum);
+    text.replace(text.find(fmt::format("\"{}\":\"", kHeaderSum)) + kHeaderSum.size() + 4,
+                 sum.size(), sum);
     return text;
 }
 
 std::vector<std::byte> read_all(const std::filesystem::path& path) {
     std::ifstream in(path, std::ios::binary | std::ios::ate);
-    if (!in) throw Error(ErrorCode::file, fmt::format("{}: cannot be opened for reading", path.string()));
+    if (!in)
+        throw Error(ErrorCode::file,
+                    fmt::format("{}: cannot be opened for reading", path.string()));
     std::vector<std::byte> bytes(static_cast<std::size_t>(in.tellg()));
     in.seekg(0);
     in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
@@ -95,7 +103,8 @@ Tensor read_tensor(const Json& entry, std::span<const std::byte> data) {
     Tensor tensor;
     tensor.dtype = entry.at("dtype").get<std::string>();
     tensor.shape = entry.at("shape").get<std::vector<std::uint64_t>>();
-    const auto [begin, end] = entry.at("data_offsets").get<std::pair<std::uint64_t, std::uint64_t>>();
+    const auto [begin, end] =
+        entry.at("data_offsets").get<std::pair<std::uint64_t, std::uint64_t>>();
     if (begin > end || end > data.size() || byte_size(tensor) != end - begin)
         throw std::out_of_range("offsets do not match the shape");
     tensor.bytes.assign(data.begin() + static_cast<std::ptrdiff_t>(begin),
@@ -113,7 +122,8 @@ void save_tensors(const std::filesystem::path& path, const TensorFile& file) {
     std::vector<std::byte> data;
     for (const auto& [name, tensor] : file.tensors) {
         if (byte_size(tensor) != tensor.bytes.size())
-            throw_error(ErrorCode::invalid_shape, name, fmt::format("{} bytes", tensor.bytes.size()),
+            throw_error(ErrorCode::invalid_shape, name,
+                        fmt::format("{} bytes", tensor.bytes.size()),
                         "as many as dtype and shape say");
         data.insert(data.end(), tensor.bytes.begin(), tensor.bytes.end());
     }
@@ -126,13 +136,16 @@ void save_tensors(const std::filesystem::path& path, const TensorFile& file) {
         std::ofstream out(temporary, std::ios::binary);
         out.write(reinterpret_cast<const char*>(&header_length), kLengthBytes);
         out.write(header.data(), static_cast<std::streamsize>(header.size()));
-        out.write(reinterpret_cast<const char*>(data.data()), static_cast<std::streamsize>(data.size()));
+        out.write(reinterpret_cast<const char*>(data.data()),
+                  static_cast<std::streamsize>(data.size()));
         out.close();
-        if (!out) throw Error(ErrorCode::file, fmt::format("{}: cannot be written", temporary.string()));
+        if (!out)
+            throw Error(ErrorCode::file, fmt::format("{}: cannot be written", temporary.string()));
         std::error_code failure;
         std::filesystem::rename(temporary, path, failure);
         if (failure)
-            throw Error(ErrorCode::file, fmt::format("{}: cannot be replaced: {}", path.string(), failure.message()));
+            throw Error(ErrorCode::file, fmt::format("{}: cannot be replaced: {}", path.string(),
+                                                     failure.message()));
     } catch (...) {
         std::error_code ignored;
         std::filesystem::remove(temporary, ignored);
@@ -143,12 +156,14 @@ void save_tensors(const std::filesystem::path& path, const TensorFile& file) {
 TensorFile load_tensors(const std::filesystem::path& path) {
     const std::vector<std::byte> bytes = read_all(path);
     std::uint64_t header_length = 0;
-    if (bytes.size() < kLengthBytes) damaged(path, fmt::format("{} bytes are too few", bytes.size()));
+    if (bytes.size() < kLengthBytes)
+        damaged(path, fmt::format("{} bytes are too few", bytes.size()));
     std::memcpy(&header_length, bytes.data(), kLengthBytes);
     if (header_length > kMaxHeader || header_length > bytes.size() - kLengthBytes)
         damaged(path, fmt::format("a header of {} bytes does not fit", header_length));
 
-    const std::string header(reinterpret_cast<const char*>(bytes.data()) + kLengthBytes, header_length);
+    const std::string header(reinterpret_cast<const char*>(bytes.data()) + kLengthBytes,
+                             header_length);
     const std::span<const std::byte> data = std::span(bytes).subspan(kLengthBytes + header_length);
     TensorFile file;
     try {

@@ -45,8 +45,9 @@ constexpr std::array<Install, kTierCount> kInstall = {
 #undef BITAXON_TIER
 };
 
-// One feature of this CPU by cpu_features' name. An unknown name counts as absent, so a misspelt row
-// shows as an unsupported tier in the tests. The set bit of a one-bit field reads -1: test for truth.
+// One feature of this CPU by cpu_features' name. An unknown name counts as absent, so a misspelt
+// row shows as an unsupported tier in the tests. The set bit of a one-bit field reads -1: test for
+// truth.
 bool has_feature(std::string_view feature) {
 #if defined(__x86_64__)
     static const cpu_features::X86Features features = cpu_features::GetX86Info().features;
@@ -84,12 +85,14 @@ struct Registry {
     std::array<TierInfo, kTierCount> tiers;
     std::array<Entry, kTierCount> entries;
 
-    Registry() : tiers{{
-#define BITAXON_TIER(id, name, architecture, inherits, features) \
+    Registry()
+        : tiers{{
+#define BITAXON_TIER(id, name, architecture, inherits, features)                                   \
     {Tier::id, name, #architecture, Tier::inherits, features, false, false},
 #include <bitaxon/kernels/tiers.def>
 #undef BITAXON_TIER
-                 }}, entries{} {
+          }},
+          entries{} {
         for (std::size_t t = 0; t < kTierCount; ++t) {
             TierInfo& tier = tiers[t];
             const auto parent = static_cast<std::size_t>(tier.inherits);
@@ -100,13 +103,14 @@ struct Registry {
         }
     }
 
-    // A tier starts as a copy of the one it inherits from; an entry that its installer changes is its own.
+    // A tier starts as a copy of the one it inherits from; an entry that its installer changes is
+    // its own.
     static void fill(Entry& entry, const Entry parent, Tier tier, Install install) {
         entry = parent;
         install(entry.table);
         std::size_t operation = 0;
-#define BITAXON_KERNEL(result, name, parameters)                                             \
-    if (entry.table.name != parent.table.name) entry.origin[operation] = tier;               \
+#define BITAXON_KERNEL(result, name, parameters)                                                   \
+    if (entry.table.name != parent.table.name) entry.origin[operation] = tier;                     \
     ++operation;
 #include <bitaxon/kernels/operations.def>
 #undef BITAXON_KERNEL
@@ -122,7 +126,9 @@ const Registry& registry() noexcept {
 
 std::span<const TierInfo> tiers() noexcept { return registry().tiers; }
 
-const TierInfo& info(Tier tier) noexcept { return registry().tiers[static_cast<std::size_t>(tier)]; }
+const TierInfo& info(Tier tier) noexcept {
+    return registry().tiers[static_cast<std::size_t>(tier)];
+}
 
 std::optional<Tier> find_tier(std::string_view name) noexcept {
     for (const TierInfo& tier : tiers())
@@ -138,7 +144,8 @@ Tier best_tier() noexcept {
 }
 
 const KernelTable* table(Tier tier) noexcept {
-    return info(tier).supported ? &registry().entries[static_cast<std::size_t>(tier)].table : nullptr;
+    return info(tier).supported ? &registry().entries[static_cast<std::size_t>(tier)].table
+                                : nullptr;
 }
 
 std::span<const std::string_view> operations() noexcept { return kOperations; }

@@ -15,7 +15,8 @@ namespace {
 
 void check_positive(std::string_view what, double value) {
     if (!(value > 0.0 && std::isfinite(value)))
-        throw_error(ErrorCode::invalid_value, what, fmt::format("{}", value), "a finite number above 0");
+        throw_error(ErrorCode::invalid_value, what, fmt::format("{}", value),
+                    "a finite number above 0");
 }
 
 std::vector<double> read_weights(const DenseOptions& options, MatrixView<const double> weights) {
@@ -31,9 +32,10 @@ std::vector<double> read_weights(const DenseOptions& options, MatrixView<const d
                 throw_error(ErrorCode::invalid_value, fmt::format("weights[{}][{}]", n, i),
                             fmt::format("{}", value), "a finite number");
             if (options.coding == Coding::unipolar && value < 0.0)
-                throw_error(ErrorCode::invalid_value, fmt::format("weights[{}][{}]", n, i),
-                            fmt::format("{}", value),
-                            "at least 0 (unipolar coding; signed weights need split-unipolar or bipolar)");
+                throw_error(
+                    ErrorCode::invalid_value, fmt::format("weights[{}][{}]", n, i),
+                    fmt::format("{}", value),
+                    "at least 0 (unipolar coding; signed weights need split-unipolar or bipolar)");
             values[n * options.inputs + i] = value;
         }
     return values;
@@ -63,8 +65,8 @@ std::vector<double> read_bias(const DenseOptions& options, std::span<const doubl
                     fmt::format("{} (neurons), or none", options.neurons));
     for (std::size_t n = 0; n < bias.size(); ++n)
         if (!std::isfinite(bias[n]))
-            throw_error(ErrorCode::invalid_value, fmt::format("bias[{}]", n), fmt::format("{}", bias[n]),
-                        "a finite number");
+            throw_error(ErrorCode::invalid_value, fmt::format("bias[{}]", n),
+                        fmt::format("{}", bias[n]), "a finite number");
     return {bias.begin(), bias.end()};
 }
 
@@ -85,6 +87,7 @@ DenseLayer::DenseLayer(const DenseOptions& options, MatrixView<const double> wei
     if (options.inputs == 0) throw_error(ErrorCode::invalid_shape, "inputs", "0", "at least 1");
     if (options.neurons == 0) throw_error(ErrorCode::invalid_shape, "neurons", "0", "at least 1");
     check_length(options.inputs, options.length);
+    check_layer(options.id);
     check_positive("input_range", options.input_range);
     s.weights = read_weights(options, weights);
     s.bias = read_bias(options, bias);
@@ -114,6 +117,7 @@ Coding DenseLayer::coding() const noexcept { return state_->options.coding; }
 Scale DenseLayer::scale() const noexcept { return state_->options.scale; }
 Activation DenseLayer::activation() const noexcept { return state_->options.activation; }
 double DenseLayer::weight_scale() const noexcept { return *state_->options.weight_scale; }
+bool DenseLayer::weight_scale_given() const noexcept { return state_->weight_scale_given; }
 double DenseLayer::input_range() const noexcept { return state_->options.input_range; }
 std::uint64_t DenseLayer::seed() const noexcept { return *state_->options.seed; }
 std::uint64_t DenseLayer::id() const noexcept { return state_->options.id; }
@@ -125,8 +129,8 @@ std::string DenseLayer::checksum() const { return state_->drawn->checksum(); }
 std::string DenseLayer::repr() const {
     return fmt::format("DenseLayer({}, {}, length={}, coding='{}', scale='{}', activation='{}', "
                        "weight_scale={}, input_range={}, seed={}, id={}, redraws={})",
-                       inputs(), neurons(), length(), name(coding()), name(scale()), name(activation()),
-                       weight_scale(), input_range(), seed(), id(), redraws());
+                       inputs(), neurons(), length(), name(coding()), name(scale()),
+                       name(activation()), weight_scale(), input_range(), seed(), id(), redraws());
 }
 
 void DenseLayer::redraw(const ExecutionContext& context) { set_redraws(redraws() + 1, context); }
@@ -167,22 +171,26 @@ void DenseLayer::State::draw(const ExecutionContext& context) {
 void DenseLayer::State::to_counts(std::int64_t* sums, std::uint64_t bits) const {
     const auto total = static_cast<std::int64_t>(options.inputs * bits);
     const std::vector<std::int64_t>& negative = drawn->panels().negative_bits;
-    for (std::size_t n = 0; n < options.neurons; ++n) {
-        if (options.coding == Coding::bipolar) sums[n] = total - 2 * sums[n];
-        if (options.coding == Coding::split_unipolar) sums[n] -= negative[n];
-    }
+    if (options.coding == Coding::bipolar)
+        for (std::size_t n = 0; n < options.neurons; ++n) sums[n] = total - 2 * sums[n];
+    if (options.coding == Coding::split_unipolar)
+        for (std::size_t n = 0; n < options.neurons; ++n) sums[n] -= negative[n];
 }
 
 double DenseLayer::State::factor(std::uint64_t bits) const {
-    const double scale = options.scale == Scale::mean ? 1.0 / static_cast<double>(options.inputs) : 1.0;
+    const double scale =
+        options.scale == Scale::mean ? 1.0 / static_cast<double>(options.inputs) : 1.0;
     return scale * *options.weight_scale * options.input_range / static_cast<double>(bits);
 }
 
 double DenseLayer::State::activate(double y) const {
     switch (options.activation) {
-    case Activation::relu: return std::max(y, 0.0);
-    case Activation::clip: return std::clamp(y, options.coding == Coding::bipolar ? -1.0 : 0.0, 1.0);
-    case Activation::none: break;
+    case Activation::relu:
+        return std::max(y, 0.0);
+    case Activation::clip:
+        return std::clamp(y, options.coding == Coding::bipolar ? -1.0 : 0.0, 1.0);
+    case Activation::none:
+        break;
     }
     return y;
 }

@@ -1,6 +1,6 @@
-// The forward paths that read whole streams. All are one loop: encode a run of words of some samples
-// into scratch that stays in the cache, multiply it with the panels, add. Memory is bounded by the run,
-// not by the length, the inputs or the number of samples.
+// The forward paths that read whole streams. All are one loop: encode a run of words of some
+// samples into scratch that stays in the cache, multiply it with the panels, add. Memory is bounded
+// by the run, not by the length, the inputs or the number of samples.
 #include "dense_state.hpp"
 
 #include <bitaxon/core/error.hpp>
@@ -12,11 +12,11 @@
 namespace bitaxon {
 namespace {
 
-constexpr std::size_t kRunWords = 1024;      // of one sample, encoded and multiplied at a time
-constexpr std::size_t kBlockSamples = 64;    // at most: with kRunWords half of a 1 MiB L2
-constexpr std::size_t kTileSamples = 4;      // what the dense kernels take at a time
-constexpr std::size_t kChunkNeurons = 256;   // between two looks at the stop token
-constexpr std::size_t kWordPiece = 256;      // the least worth giving to another thread
+constexpr std::size_t kRunWords = 1024;     // of one sample, encoded and multiplied at a time
+constexpr std::size_t kBlockSamples = 128;  // at most: with kRunWords 1 MiB of scratch
+constexpr std::size_t kTileSamples = 4;     // what the dense kernels take at a time
+constexpr std::size_t kChunkNeurons = 256;  // between two looks at the stop token
+constexpr std::size_t kWordPiece = 256;     // the least worth giving to another thread
 
 // Measured on one AVX-512 core: cheaper work is done before a sleeping worker has woken.
 constexpr double kParallelNanoseconds = 20e3;
@@ -34,8 +34,8 @@ template <class T>
 std::pair<const char*, const char*> extent(const MatrixView<T>& view) {
     const T* low = view.data;
     const T* high = view.data;
-    for (const auto& [count, stride] : {std::pair{view.rows, view.row_stride},
-                                        std::pair{view.columns, view.column_stride}}) {
+    for (const auto& [count, stride] :
+         {std::pair{view.rows, view.row_stride}, std::pair{view.columns, view.column_stride}}) {
         if (count == 0) continue;
         const std::ptrdiff_t reach = static_cast<std::ptrdiff_t>(count - 1) * stride;
         (reach < 0 ? low : high) += reach;
@@ -44,39 +44,50 @@ std::pair<const char*, const char*> extent(const MatrixView<T>& view) {
 }
 
 template <class T>
-void check_range(const DenseLayer::State& layer, const MatrixView<const T>& samples, std::size_t first) {
+void check_range(const DenseLayer::State& layer, const MatrixView<const T>& samples,
+                 std::size_t first) {
     const double low = layer.lowest_input();
     const double high = layer.options.input_range;
     for (std::size_t r = 0; r < samples.rows; ++r) {
-        // One flag a row keeps the loop free of exits; NaN fails both comparisons.
-        bool good = true;
-        for (std::size_t i = 0; i < samples.columns; ++i) {
-            const double x = samples(r, i);
-            good &= (x >= low) & (x <= high);
+        // One flag a row keeps the loops free of exits; NaN fails both comparisons.
+        const auto out_of_range = [=](double x) { return !(x >= low && x <= high); };
+        const MatrixView<const T> row = samples.rows_from(r, 1);
+        int bad = 0;
+        if (row.column_stride == 1) {
+#pragma omp simd reduction(| : bad)
+            for (std::size_t i = 0; i < row.columns; ++i) bad |= out_of_range(row.data[i]);
+        } else {
+            for (std::size_t i = 0; i < row.columns; ++i) bad |= out_of_range(row(0, i));
         }
-        if (good) continue;
+        if (bad == 0) continue;
         for (std::size_t i = 0; i < samples.columns; ++i) {
             const double x = samples(r, i);
-            if (!(x >= low && x <= high))
+            if (out_of_range(x))
                 throw_error(ErrorCode::invalid_value, fmt::format("samples[{}][{}]", first + r, i),
                             fmt::format("{}", x),
-                            fmt::format("a number in [{}, {}] ({} coding, input_range {})", low, high,
-                                        name(layer.options.coding), high));
+                            fmt::format("a number in [{}, {}] ({} coding, input_range {})", low,
+                                        high, name(layer.options.coding), high));
         }
     }
 }
 
 }  // namespace
 
-void DenseLayer::State::check_samples(const ExecutionContext& context, const Samples& samples) const {
+void DenseLayer::State::check_columns(const Samples& samples) const {
+    const std::size_t columns = std::visit([](const auto& view) { return view.columns; }, samples);
+    if (columns != options.inputs)
+        throw_error(ErrorCode::invalid_shape, "samples", fmt::format("{} columns", columns),
+                    fmt::format("{} (inputs)", options.inputs));
+}
+
+void DenseLayer::State::check_values(const ExecutionContext& context, const Samples& samples,
+                                     const Job& job) const {
     std::visit(
         [&](const auto& view) {
-            if (view.columns != options.inputs)
-                throw_error(ErrorCode::invalid_shape, "samples", fmt::format("{} columns", view.columns),
-                            fmt::format("{} (inputs)", options.inputs));
             constexpr std::size_t kPieceValues = 1 << 16;
             const std::size_t rows = std::max<std::size_t>(kPieceValues / options.inputs, 1);
             context.parallel_for(ceil_div(view.rows, rows), [&](std::size_t piece) {
+                job.check();
                 const std::size_t first = piece * rows;
                 check_range(*this, view.rows_from(first, std::min(rows, view.rows - first)), first);
             });
@@ -94,7 +105,8 @@ void DenseLayer::State::check_streams(const StreamView& streams) const {
 
 void DenseLayer::State::check_outputs(std::size_t rows, const MatrixView<double>& outputs) const {
     if (outputs.rows != rows || outputs.columns != options.neurons)
-        throw_error(ErrorCode::invalid_shape, "out", fmt::format("({}, {})", outputs.rows, outputs.columns),
+        throw_error(ErrorCode::invalid_shape, "out",
+                    fmt::format("({}, {})", outputs.rows, outputs.columns),
                     fmt::format("(samples, neurons) = ({}, {})", rows, options.neurons));
     if (rows > 0 && ((rows > 1 && outputs.row_stride == 0) ||
                      (outputs.columns > 1 && outputs.column_stride == 0)))
@@ -102,10 +114,12 @@ void DenseLayer::State::check_outputs(std::size_t rows, const MatrixView<double>
                     "an array with an element for each result");
 }
 
-void DenseLayer::State::check_outputs(const Samples& samples, const MatrixView<double>& outputs) const {
+void DenseLayer::State::check_outputs(const Samples& samples,
+                                      const MatrixView<double>& outputs) const {
     check_outputs(row_count(samples), outputs);
     if (outputs.rows == 0) return;
-    const auto [in_low, in_high] = std::visit([](const auto& view) { return extent(view); }, samples);
+    const auto [in_low, in_high] =
+        std::visit([](const auto& view) { return extent(view); }, samples);
     const auto [out_low, out_high] = extent(outputs);
     if (in_low < out_high && out_low < in_high)
         throw_error(ErrorCode::invalid_shape, "out", "memory that overlaps the samples",
@@ -115,7 +129,8 @@ void DenseLayer::State::check_outputs(const Samples& samples, const MatrixView<d
 std::size_t DenseBlock::scratch_bytes(const DenseLayer::State& layer, std::size_t samples) {
     const std::size_t run = std::min(kRunWords, padded_words(layer.row_words()));
     const std::size_t streams = run / layer.words_per_stream() + 2;
-    return Scratch::bytes<std::uint64_t>(samples * run) + 3 * Scratch::bytes<std::uint64_t>(streams);
+    return Scratch::bytes<std::uint64_t>(samples * run) +
+           3 * Scratch::bytes<std::uint64_t>(streams);
 }
 
 void DenseBlock::encode_and_sum(const Samples& samples, const std::uint64_t* key_bases,
@@ -158,7 +173,8 @@ void DenseBlock::encode_and_sum(const Samples& samples, const std::uint64_t* key
     }
 }
 
-void DenseBlock::sum_streams(const StreamView& streams, std::int64_t* sums, Scratch& scratch) const {
+void DenseBlock::sum_streams(const StreamView& streams, std::int64_t* sums,
+                             Scratch& scratch) const {
     const std::size_t per_stream = layer.words_per_stream();
     const std::size_t total = layer.row_words();
     const bool in_place = streams.stream_stride == static_cast<std::ptrdiff_t>(per_stream) &&
@@ -168,8 +184,8 @@ void DenseBlock::sum_streams(const StreamView& streams, std::int64_t* sums, Scra
     for (std::size_t begin = 0; begin < total; begin += run) {
         const std::size_t words = std::min(run, total - begin);
         if (in_place) {
-            multiply(streams.words + begin, static_cast<std::size_t>(streams.row_stride), streams.rows,
-                     begin, words, sums);
+            multiply(streams.words + begin, static_cast<std::size_t>(streams.row_stride),
+                     streams.rows, begin, words, sums);
             continue;
         }
         for (std::size_t r = 0; r < streams.rows; ++r) {
@@ -200,9 +216,15 @@ void DenseBlock::multiply(const std::uint64_t* rows, std::size_t row_stride, std
         product.sums = sums + neuron;
         product.sums_stride = neurons;
         switch (layer.options.coding) {
-        case Coding::unipolar: kernels.dense_and(product); break;
-        case Coding::bipolar: kernels.dense_xor(product); break;
-        case Coding::split_unipolar: kernels.dense_signed(product); break;
+        case Coding::unipolar:
+            kernels.dense_and(product);
+            break;
+        case Coding::bipolar:
+            kernels.dense_xor(product);
+            break;
+        case Coding::split_unipolar:
+            kernels.dense_signed(product);
+            break;
         }
     }
 }
@@ -212,8 +234,16 @@ void DenseBlock::finish(std::int64_t* sums, const MatrixView<double>& outputs) c
     for (std::size_t r = 0; r < outputs.rows; ++r) {
         std::int64_t* row = sums + r * layer.options.neurons;
         layer.to_counts(row, layer.options.length);
-        for (std::size_t n = 0; n < layer.options.neurons; ++n)
-            outputs(r, n) = layer.activate(factor * static_cast<double>(row[n]) + layer.bias[n]);
+        const MatrixView<double> out = outputs.rows_from(r, 1);
+        const auto linear = [&](std::size_t n) {
+            return factor * static_cast<double>(row[n]) + layer.bias[n];
+        };
+        // The common row, contiguous and without activation, has a loop without choices.
+        if (layer.options.activation == Activation::none && out.column_stride == 1)
+            for (std::size_t n = 0; n < layer.options.neurons; ++n) out.data[n] = linear(n);
+        else
+            for (std::size_t n = 0; n < layer.options.neurons; ++n)
+                out(0, n) = layer.activate(linear(n));
     }
 }
 
@@ -223,8 +253,10 @@ double estimate_nanoseconds(const DenseLayer::State& layer, std::size_t samples)
                     kProductWordNanoseconds * static_cast<double>(layer.options.neurons));
 }
 
-Partition make_partition(std::size_t samples, std::size_t row_words, int threads, double nanoseconds) {
-    const std::size_t workers = nanoseconds < kParallelNanoseconds ? 1 : static_cast<std::size_t>(threads);
+Partition make_partition(std::size_t samples, std::size_t row_words, int threads,
+                         double nanoseconds) {
+    const std::size_t workers =
+        nanoseconds < kParallelNanoseconds ? 1 : static_cast<std::size_t>(threads);
     const std::size_t row = padded_words(row_words);
     Partition p{};
     // Equal pieces, as many as a multiple of the workers, so that none is left with the last one.
@@ -233,14 +265,16 @@ Partition make_partition(std::size_t samples, std::size_t row_words, int threads
     p.samples = std::min(kBlockSamples, round_up(ceil_div(samples, pieces), kTileSamples));
     p.sample_pieces = ceil_div(samples, p.samples);
     const bool cut_words = row_words != 0 && p.sample_pieces < workers;
-    p.words = cut_words ? std::min(row, round_up(ceil_div(row, workers / p.sample_pieces), kWordPiece)) : row;
+    p.words = cut_words
+                  ? std::min(row, round_up(ceil_div(row, workers / p.sample_pieces), kWordPiece))
+                  : row;
     p.word_pieces = cut_words ? ceil_div(row, p.words) : 1;
     return p;
 }
 
-void run_dense(const ExecutionContext& context, const DenseLayer::State& layer, const Samples& samples,
-               const MatrixView<double>& outputs, std::uint64_t forward_seed,
-               std::uint64_t first_sample, Job& job) {
+void run_dense(const ExecutionContext& context, const DenseLayer::State& layer,
+               const Samples& samples, const MatrixView<double>& outputs,
+               std::uint64_t forward_seed, std::uint64_t first_sample, Job& job) {
     const std::size_t total = row_count(samples);
     if (total == 0) return;
     const Partition cut = make_partition(total, layer.row_words(), context.threads(),
@@ -255,7 +289,9 @@ void run_dense(const ExecutionContext& context, const DenseLayer::State& layer, 
                                     Scratch::bytes<std::uint64_t>(cut.samples) +
                                     Scratch::bytes<std::int64_t>(sums_of_block);
     const std::size_t pieces = cut.sample_pieces * cut.word_pieces;
-    context.reserve_scratch(std::min(pieces, static_cast<std::size_t>(context.threads())), block_bytes);
+    if (pieces > 1)
+        context.reserve_scratch(std::min(pieces, static_cast<std::size_t>(context.threads())),
+                                block_bytes);
     std::optional<Scratch> shared;
     std::int64_t* partial = nullptr;
     if (cut.word_pieces > 1) {
@@ -273,8 +309,8 @@ void run_dense(const ExecutionContext& context, const DenseLayer::State& layer, 
         auto* bases = scratch.take<std::uint64_t>(cut.samples);
         for (std::size_t r = 0; r < count; ++r)
             bases[r] = key_base(seed, layer.options.id, Role::input, first_sample + first + r);
-        std::int64_t* sums = partial ? partial + piece * sums_of_block
-                                     : scratch.take<std::int64_t>(sums_of_block);
+        std::int64_t* sums =
+            partial ? partial + piece * sums_of_block : scratch.take<std::int64_t>(sums_of_block);
         std::fill_n(sums, count * neurons, 0);
         block.encode_and_sum(rows_from(samples, first, count), bases, begin, end, sums, scratch);
         if (partial) return;
@@ -288,7 +324,8 @@ void run_dense(const ExecutionContext& context, const DenseLayer::State& layer, 
         const std::size_t count = std::min(cut.samples, total - first);
         std::int64_t* sums = partial + piece * sums_of_block;
         for (std::size_t part = 1; part < cut.word_pieces; ++part)
-            for (std::size_t i = 0; i < count * neurons; ++i) sums[i] += sums[part * sums_of_block + i];
+            for (std::size_t i = 0; i < count * neurons; ++i)
+                sums[i] += sums[part * sums_of_block + i];
         block.finish(sums, outputs.rows_from(first, count));
         job.add_done(count);
     }
@@ -303,11 +340,13 @@ std::uint64_t forward_seed(const ExecutionContext& context, const ForwardOptions
 void forward_samples(const ExecutionContext& context, const DenseLayer::State& layer,
                      const Samples& samples, const MatrixView<double>& outputs,
                      const ForwardOptions& options) {
+    layer.check_columns(samples);
     layer.check_outputs(samples, outputs);
-    layer.check_samples(context, samples);
     const std::size_t count = row_count(samples);
     context.supervise(options.monitor, count, estimate_nanoseconds(layer, count), [&](Job& job) {
-        run_dense(context, layer, samples, outputs, forward_seed(context, options), options.sample, job);
+        layer.check_values(context, samples, job);
+        run_dense(context, layer, samples, outputs, forward_seed(context, options), options.sample,
+                  job);
     });
 }
 
@@ -319,16 +358,17 @@ void DenseLayer::forward(const ExecutionContext& context, std::span<const double
                          std::span<double> output, const ForwardOptions& options) const {
     const Samples samples = bitaxon::one_row(sample);
     const MatrixView<double> outputs = one_row(output);
+    state_->check_columns(samples);
     state_->check_outputs(samples, outputs);
-    state_->check_samples(context, samples);
     context.supervise(options.monitor, 1, estimate_nanoseconds(*state_, 1), [&](Job& job) {
+        state_->check_values(context, samples, job);
         const DenseBlock block{*state_, context.kernels(), job};
         Scratch scratch = context.scratch(DenseBlock::scratch_bytes(*state_, 1) +
                                           Scratch::bytes<std::int64_t>(neurons()));
         auto* sums = scratch.take<std::int64_t>(neurons());
         std::fill_n(sums, neurons(), 0);
-        const std::uint64_t base = key_base(state_->stream_seed(forward_seed(context, options)), id(),
-                                            Role::input, options.sample);
+        const std::uint64_t base = key_base(state_->stream_seed(forward_seed(context, options)),
+                                            id(), Role::input, options.sample);
         block.encode_and_sum(samples, &base, 0, state_->row_words(), sums, scratch);
         block.finish(sums, outputs);
     });
@@ -361,7 +401,8 @@ void DenseLayer::forward_batch(const ExecutionContext& context, std::span<const 
 }
 
 void DenseLayer::forward_prepacked(const ExecutionContext& context, const StreamView& streams,
-                                   MatrixView<double> outputs, const ForwardOptions& options) const {
+                                   MatrixView<double> outputs,
+                                   const ForwardOptions& options) const {
     const State& layer = *state_;
     layer.check_streams(streams);
     layer.check_outputs(streams.rows, outputs);
@@ -373,8 +414,9 @@ void DenseLayer::forward_prepacked(const ExecutionContext& context, const Stream
         const Partition cut = make_partition(streams.rows, 0, context.threads(), nanoseconds);
         const std::size_t bytes = DenseBlock::scratch_bytes(layer, cut.samples) +
                                   Scratch::bytes<std::int64_t>(cut.samples * neurons());
-        context.reserve_scratch(std::min(cut.sample_pieces, static_cast<std::size_t>(context.threads())),
-                                bytes);
+        if (cut.sample_pieces > 1)
+            context.reserve_scratch(
+                std::min(cut.sample_pieces, static_cast<std::size_t>(context.threads())), bytes);
         context.parallel_for(cut.sample_pieces, [&](std::size_t piece) {
             const std::size_t first = piece * cut.samples;
             const StreamView part =
@@ -389,42 +431,59 @@ void DenseLayer::forward_prepacked(const ExecutionContext& context, const Stream
     });
 }
 
-void DenseLayer::forward_expected(const ExecutionContext& context, MatrixView<const double> samples,
-                                  MatrixView<double> outputs, ExpectedWeights weights) const {
-    const State& layer = *state_;
-    layer.check_outputs(samples, outputs);
-    layer.check_samples(context, samples);
+void DenseLayer::State::expect(const ExecutionContext& context, const Samples& samples,
+                               const MatrixView<double>& outputs, ExpectedWeights expected) const {
+    check_columns(samples);
+    check_outputs(samples, outputs);
+    check_values(context, samples, Job());
 
     // Both operands as the values that their thresholds stand for, in [-1, 1].
-    const bool bipolar = coding() == Coding::bipolar;
-    const auto decoded = [&](double p) {
+    const bool bipolar = options.coding == Coding::bipolar;
+    const auto decoded = [=](double p) {
         const double share = probability(threshold(p));
         return bipolar ? 2.0 * share - 1.0 : share;
     };
     std::vector<double> means;
-    if (weights == ExpectedWeights::mean)
-        for (const double w : layer.weights) {
-            const double value = w / weight_scale();
-            means.push_back(bipolar ? decoded((value + 1.0) * 0.5) : std::copysign(decoded(std::abs(value)), value));
+    if (expected == ExpectedWeights::mean)
+        for (const double w : weights) {
+            const double value = w / *options.weight_scale;
+            means.push_back(bipolar ? decoded((value + 1.0) * 0.5)
+                                    : std::copysign(decoded(std::abs(value)), value));
         }
-    const double* values = means.empty() ? layer.drawn->values().data() : means.data();
-    const double factor = layer.factor(1);
-    context.parallel_for(ceil_div(samples.rows, kBlockSamples), [&](std::size_t piece) {
-        std::vector<double> x(inputs());
+    const double* values = means.empty() ? drawn->values().data() : means.data();
+    const double unit = factor(1);
+    context.parallel_for(ceil_div(outputs.rows, kBlockSamples), [&](std::size_t piece) {
+        std::vector<double> x(options.inputs);
         const std::size_t first = piece * kBlockSamples;
-        for (std::size_t r = first; r < std::min(samples.rows, first + kBlockSamples); ++r) {
-            for (std::size_t i = 0; i < inputs(); ++i) x[i] = decoded(layer.coded(samples(r, i)));
-            for (std::size_t n = 0; n < neurons(); ++n)
-                outputs(r, n) = layer.activate(
-                    factor * context.kernels().dot_f64(x.data(), values + n * inputs(), inputs()) +
-                    layer.bias[n]);
+        for (std::size_t r = first; r < std::min(outputs.rows, first + kBlockSamples); ++r) {
+            std::visit(
+                [&](const auto& view) {
+                    for (std::size_t i = 0; i < x.size(); ++i) x[i] = decoded(coded(view(r, i)));
+                },
+                samples);
+            for (std::size_t n = 0; n < options.neurons; ++n) {
+                const double dot =
+                    context.kernels().dot_f64(x.data(), values + n * x.size(), x.size());
+                outputs(r, n) = activate(unit * dot + bias[n]);
+            }
         }
     });
 }
 
+void DenseLayer::forward_expected(const ExecutionContext& context, MatrixView<const double> samples,
+                                  MatrixView<double> outputs, ExpectedWeights weights) const {
+    state_->expect(context, samples, outputs, weights);
+}
+
+void DenseLayer::forward_expected(const ExecutionContext& context, MatrixView<const float> samples,
+                                  MatrixView<double> outputs, ExpectedWeights weights) const {
+    state_->expect(context, samples, outputs, weights);
+}
+
 StreamArray DenseLayer::encode(const ExecutionContext& context, std::span<const double> sample,
                                const ForwardOptions& options) const {
-    state_->check_samples(context, bitaxon::one_row(sample));
+    state_->check_columns(bitaxon::one_row(sample));
+    state_->check_values(context, bitaxon::one_row(sample), Job());
     std::vector<double> probabilities(sample.size());
     for (std::size_t i = 0; i < sample.size(); ++i) probabilities[i] = state_->coded(sample[i]);
     return bitaxon::encode(context, probabilities, length(), Coding::unipolar,

@@ -31,20 +31,27 @@ struct DenseLayer::State {
         return options.coding == Coding::bipolar ? (value + 1.0) * 0.5 : value;
     }
 
-    /// Turns the kernels' raw sums of one row over `bits` bits into counts: bits that agree less bits
-    /// that differ for bipolar, signed ones otherwise.
+    /// Turns the kernels' raw sums of one row over `bits` bits into counts: bits that agree less
+    /// bits that differ for bipolar, signed ones otherwise.
     void to_counts(std::int64_t* sums, std::uint64_t bits) const;
 
     /// The linear output of a count over `bits` bits.
     double factor(std::uint64_t bits) const;
     double activate(double y) const;
 
-    void check_samples(const ExecutionContext& context, const Samples& samples) const;
+    void check_columns(const Samples& samples) const;
+    /// Looks at every value, so it belongs to the work that can be cancelled.
+    void check_values(const ExecutionContext& context, const Samples& samples,
+                      const Job& job) const;
     void check_streams(const StreamView& streams) const;
     void check_outputs(std::size_t rows, const MatrixView<double>& outputs) const;
     void check_outputs(const Samples& samples, const MatrixView<double>& outputs) const;
 
     void draw(const ExecutionContext& context);
+
+    /// forward_expected.
+    void expect(const ExecutionContext& context, const Samples& samples,
+                const MatrixView<double>& outputs, ExpectedWeights expected) const;
 };
 
 /// Raw sums of a block of samples, on the calling thread.
@@ -56,8 +63,8 @@ struct DenseBlock {
     /// Scratch that one block of so many samples needs for encode_and_sum and sum_streams.
     static std::size_t scratch_bytes(const DenseLayer::State& layer, std::size_t samples);
 
-    /// Adds to sums (samples x neurons, row-major) what row words first ... last - 1 contribute. Sample
-    /// r is drawn from key_bases[r]. first is a multiple of 8.
+    /// Adds to sums (samples x neurons, row-major) what row words first ... last - 1 contribute.
+    /// Sample r is drawn from key_bases[r]. first is a multiple of 8.
     void encode_and_sum(const Samples& samples, const std::uint64_t* key_bases, std::size_t first,
                         std::size_t last, std::int64_t* sums, Scratch& scratch) const;
 
@@ -75,22 +82,23 @@ struct DenseBlock {
 /// How a batch is cut: pieces of samples, and of a row's words where there are fewer samples than
 /// threads.
 struct Partition {
-    std::size_t samples;        ///< in a piece
+    std::size_t samples;  ///< in a piece
     std::size_t sample_pieces;
-    std::size_t words;          ///< in a piece, a multiple of 8
+    std::size_t words;  ///< in a piece, a multiple of 8
     std::size_t word_pieces;
 };
 
 /// At least one sample; row_words is 0 where words must not be cut.
-Partition make_partition(std::size_t samples, std::size_t row_words, int threads, double nanoseconds);
+Partition make_partition(std::size_t samples, std::size_t row_words, int threads,
+                         double nanoseconds);
 
 /// About how long a layer takes for a number of samples on one core of the best tier: what decides
 /// whether work is worth other threads, no more.
 double estimate_nanoseconds(const DenseLayer::State& layer, std::size_t samples);
 
 /// Forward of samples that were checked, spread over the context's threads.
-void run_dense(const ExecutionContext& context, const DenseLayer::State& layer, const Samples& samples,
-               const MatrixView<double>& outputs, std::uint64_t forward_seed,
-               std::uint64_t first_sample, Job& job);
+void run_dense(const ExecutionContext& context, const DenseLayer::State& layer,
+               const Samples& samples, const MatrixView<double>& outputs,
+               std::uint64_t forward_seed, std::uint64_t first_sample, Job& job);
 
 }  // namespace bitaxon

@@ -1,12 +1,12 @@
 // Streams read a word of time at a time, and the rule that ends them early.
 //
-// The rule: after t of L bits a leader's lead D_t over another neuron predicts D_L = D_t * L / t with
-// variance v * (L - t) * L / t, where v is the variance of the lead's increment in one bit; this holds
-// whatever the true rates are, as D_L - D_t * L / t has mean 0. v is at most the mean square of the
-// increment, a sum over inputs of (product with the leader - product with the other)^2, which can be
-// counted: both products use the same input bit, so the square needs one more product of bit matrices.
-// A normal tail of each pair, summed over pairs, bounds the risk at one look; with delta / looks at each
-// look the sum over looks is below delta.
+// The rule: after t of L bits a leader's lead D_t over another neuron predicts D_L = D_t * L / t
+// with variance v * (L - t) * L / t, where v is the variance of the lead's increment in one bit;
+// this holds whatever the true rates are, as D_L - D_t * L / t has mean 0. v is at most the mean
+// square of the increment, a sum over inputs of (product with the leader - product with the
+// other)^2, which can be counted: both products use the same input bit, so the square needs one
+// more product of bit matrices. A normal tail of each pair, summed over pairs, bounds the risk at
+// one look; with delta / looks at each look the sum over looks is below delta.
 #include "streamed_dense.hpp"
 
 #include <bitaxon/core/error.hpp>
@@ -26,27 +26,31 @@ constexpr std::size_t kMomentRows = 2;        // leader's positive and negative 
 }  // namespace
 
 StreamedDense::StreamedDense(const kernels::KernelTable& kernels, const DenseLayer::State& layer,
-                             std::size_t slots, std::uint64_t forward_seed, std::uint64_t first_sample)
+                             std::size_t slots, std::uint64_t forward_seed,
+                             std::uint64_t first_sample)
     : kernels_(kernels), layer_(layer), panels_(layer.drawn->by_time()),
       row_words_(padded_words(layer.options.inputs)), key_a_(slots * layer.options.inputs),
       key_b_(key_a_.size()), thresholds_(key_a_.size()), rows_(slots * row_words_),
       increments_(slots * layer.options.neurons), counts_(increments_.size()), leaders_(slots),
-      moment_bits_(slots), moments_(increments_.size()), leader_rows_((1 + kMomentRows) * row_words_),
+      moment_bits_(slots), moments_(increments_.size()),
+      leader_rows_((1 + kMomentRows) * row_words_),
       moment_sums_((1 + kMomentRows) * layer.options.neurons) {
     const std::size_t inputs = layer.options.inputs;
     for (std::size_t slot = 0; slot < slots; ++slot)
-        kernels.stream_keys(key_base(layer.stream_seed(forward_seed), layer.options.id, Role::input,
-                                     first_sample + slot),
-                            0, inputs, key_a_.data() + slot * inputs, key_b_.data() + slot * inputs);
+        kernels_.stream_keys(key_base(layer.stream_seed(forward_seed), layer.options.id,
+                                      Role::input, first_sample + slot),
+                             0, inputs, key_a_.data() + slot * inputs,
+                             key_b_.data() + slot * inputs);
 }
 
 std::uint64_t StreamedDense::bits_in(std::uint64_t word) const {
     return std::min<std::uint64_t>(64, layer_.options.length - 64 * word);
 }
 
-void StreamedDense::multiply(std::uint64_t word, const std::uint64_t* rows, std::size_t count,
-                             void (*kernels::KernelTable::*operation)(const kernels::DenseProduct&) noexcept,
-                             std::int64_t* sums) const {
+void StreamedDense::multiply(
+    std::uint64_t word, const std::uint64_t* rows, std::size_t count,
+    void (*kernels::KernelTable::*operation)(const kernels::DenseProduct&) noexcept,
+    std::int64_t* sums) const {
     const std::size_t neurons = layer_.options.neurons;
     kernels::DenseProduct product = panels_.words.slice(0, neurons, word * row_words_, row_words_);
     const kernels::DenseProduct signs = panels_.slice(0, neurons, 0, row_words_);
@@ -61,27 +65,31 @@ void StreamedDense::multiply(std::uint64_t word, const std::uint64_t* rows, std:
     (kernels_.*operation)(product);
     if (operation == &kernels::KernelTable::dense_signed)
         for (std::size_t r = 0; r < count; ++r)
-            for (std::size_t n = 0; n < neurons; ++n) sums[r * neurons + n] -= panels_.negative_bits[n];
+            for (std::size_t n = 0; n < neurons; ++n)
+                sums[r * neurons + n] -= panels_.negative_bits[n];
 }
 
-void StreamedDense::advance(std::uint64_t word, std::span<const std::size_t> active, bool with_moments) {
+void StreamedDense::advance(std::uint64_t word, std::span<const std::size_t> active,
+                            bool with_moments) {
     const DenseOptions& options = layer_.options;
     const bool last = word + 1 == layer_.words_per_stream();
     for (std::size_t r = 0; r < active.size(); ++r) {
         const std::size_t first = active[r] * options.inputs;
-        kernels_.encode_bernoulli({.key_a = key_a_.data() + first,
-                                   .key_b = key_b_.data() + first,
-                                   .thresholds = thresholds_.data() + first,
-                                   .words_per_stream = 1,
-                                   .first_time_word = word,
-                                   .tail_mask = last ? tail_mask(options.length) : ~std::uint64_t{0},
-                                   .first_word = 0,
-                                   .words = options.inputs,
-                                   .out = rows_.data() + r * row_words_});
+        kernels_.encode_bernoulli(
+            {.key_a = key_a_.data() + first,
+             .key_b = key_b_.data() + first,
+             .thresholds = thresholds_.data() + first,
+             .words_per_stream = 1,
+             .first_time_word = word,
+             .tail_mask = last ? tail_mask(options.length) : ~std::uint64_t{0},
+             .first_word = 0,
+             .words = options.inputs,
+             .out = rows_.data() + r * row_words_});
     }
-    const auto operation = options.coding == Coding::unipolar  ? &kernels::KernelTable::dense_and
-                           : options.coding == Coding::bipolar ? &kernels::KernelTable::dense_xor
-                                                               : &kernels::KernelTable::dense_signed;
+    const auto operation = options.coding == Coding::unipolar ? &kernels::KernelTable::dense_and
+                           : options.coding == Coding::bipolar
+                               ? &kernels::KernelTable::dense_xor
+                               : &kernels::KernelTable::dense_signed;
     multiply(word, rows_.data(), active.size(), operation, increments_.data());
     const auto products = static_cast<std::int64_t>(options.inputs * bits_in(word));
     for (std::size_t r = 0; r < active.size(); ++r) {
@@ -91,13 +99,13 @@ void StreamedDense::advance(std::uint64_t word, std::span<const std::size_t> act
             if (options.coding == Coding::bipolar) increments[n] = products - 2 * increments[n];
             counts[n] += increments[n];
         }
-        if (with_moments)
-            add_moments(word, active[r], rows_.data() + r * row_words_, increments);
+        if (with_moments) add_moments(word, active[r], rows_.data() + r * row_words_, increments);
     }
 }
 
 double StreamedDense::linear(std::size_t slot, std::size_t neuron, std::uint64_t bits) const {
-    return layer_.factor(bits) * static_cast<double>(counts_[slot * layer_.options.neurons + neuron]) +
+    return layer_.factor(bits) *
+               static_cast<double>(counts_[slot * layer_.options.neurons + neuron]) +
            layer_.bias[neuron];
 }
 
@@ -152,7 +160,8 @@ void StreamedDense::add_moments(std::uint64_t word, std::size_t slot, const std:
     multiply(word, positive, kMomentRows, &kernels::KernelTable::dense_signed, sums);
     multiply(word, row, 1, &kernels::KernelTable::dense_and, unsigned_sums);
     for (std::size_t n = 0; n < options.neurons; ++n)
-        moments[n] += unsigned_sums[leads] + unsigned_sums[n] - 2 * (sums[n] - sums[options.neurons + n]);
+        moments[n] +=
+            unsigned_sums[leads] + unsigned_sums[n] - 2 * (sums[n] - sums[options.neurons + n]);
 }
 
 double StreamedDense::risk(std::size_t slot, std::uint64_t bits) const {
@@ -164,11 +173,13 @@ double StreamedDense::risk(std::size_t slot, std::uint64_t bits) const {
     for (std::size_t n = 0; n < layer_.options.neurons; ++n) {
         if (n == leads) continue;
         // One more than was counted, so that a rare difference not yet seen is not taken for none.
-        const double variance = static_cast<double>(moments_[slot * layer_.options.neurons + n] + 1) /
-                                static_cast<double>(moment_bits_[slot]);
-        const double sigma = layer_.factor(layer_.options.length) *
-                             std::sqrt(variance * (length - t) * length / t);
-        sum += 0.5 * std::erfc((lead_value - linear(slot, n, bits)) / (sigma * std::numbers::sqrt2));
+        const double variance =
+            static_cast<double>(moments_[slot * layer_.options.neurons + n] + 1) /
+            static_cast<double>(moment_bits_[slot]);
+        const double sigma =
+            layer_.factor(layer_.options.length) * std::sqrt(variance * (length - t) * length / t);
+        sum +=
+            0.5 * std::erfc((lead_value - linear(slot, n, bits)) / (sigma * std::numbers::sqrt2));
     }
     return sum;
 }
@@ -177,6 +188,8 @@ void run_streamed(const ExecutionContext& context, std::span<const DenseLayer::S
                   const Samples& samples, const MatrixView<double>& outputs,
                   std::span<std::uint64_t> lengths, const StreamedOptions& options,
                   std::atomic<std::uint64_t>& saturated) {
+    layers.front()->check_columns(samples);
+    layers.back()->check_outputs(samples, outputs);
     const std::size_t total = row_count(samples);
     const std::uint64_t length = layers.front()->options.length;
     const std::uint64_t block_words = options.block_length / 64;
@@ -184,8 +197,8 @@ void run_streamed(const ExecutionContext& context, std::span<const DenseLayer::S
         throw_error(ErrorCode::invalid_value, "delta", fmt::format("{}", options.delta),
                     "a probability in (0, 1)");
     if (options.block_length == 0 || options.block_length % 64 != 0)
-        throw_error(ErrorCode::invalid_value, "block_length", fmt::format("{} bits", options.block_length),
-                    "a multiple of 64 bits");
+        throw_error(ErrorCode::invalid_value, "block_length",
+                    fmt::format("{} bits", options.block_length), "a multiple of 64 bits");
     if (!lengths.empty() && lengths.size() != total)
         throw_error(ErrorCode::invalid_shape, "lengths", fmt::format("{} values", lengths.size()),
                     fmt::format("{} (samples), or none", total));
@@ -195,12 +208,14 @@ void run_streamed(const ExecutionContext& context, std::span<const DenseLayer::S
     const double accepted = looks == 0 ? 0.0 : options.delta / static_cast<double>(looks);
     const std::uint64_t seed = options.forward.seed.value_or(context.seed());
     double nanoseconds = 0.0;
-    for (const DenseLayer::State* layer : layers) nanoseconds += 4 * estimate_nanoseconds(*layer, total);
+    for (const DenseLayer::State* layer : layers)
+        nanoseconds += 4 * estimate_nanoseconds(*layer, total);
 
     const auto run_block = [&](std::size_t first, std::size_t count, Job& job) {
         std::vector<StreamedDense> chain;
         for (const DenseLayer::State* layer : layers)
-            chain.emplace_back(context.kernels(), *layer, count, seed, options.forward.sample + first);
+            chain.emplace_back(context.kernels(), *layer, count, seed,
+                               options.forward.sample + first);
         std::visit(
             [&](const auto& view) {
                 for (std::size_t s = 0; s < count; ++s)
@@ -214,21 +229,26 @@ void run_streamed(const ExecutionContext& context, std::span<const DenseLayer::S
         for (std::uint64_t word = 0; word < words && !active.empty(); ++word) {
             job.check();
             const std::uint64_t bits = std::min(length, 64 * (word + 1));
-            const bool look = options.stop == Stop::argmax && (word + 1) % block_words == 0 && bits < length;
+            const bool look =
+                options.stop == Stop::argmax && (word + 1) % block_words == 0 && bits < length;
             std::vector<std::size_t> running;
             for (std::size_t k = 0; k < chain.size(); ++k) {
                 if (k > 0)
                     for (const std::size_t s : active) {
                         std::uint64_t limited = 0;
                         for (std::size_t i = 0; i < layers[k]->options.inputs; ++i) {
-                            const double y = layers[k - 1]->activate(chain[k - 1].linear(s, i, bits));
-                            const double x = std::clamp(y, layers[k]->lowest_input(), layers[k]->options.input_range);
+                            const double y =
+                                layers[k - 1]->activate(chain[k - 1].linear(s, i, bits));
+                            const double x = std::clamp(y, layers[k]->lowest_input(),
+                                                        layers[k]->options.input_range);
                             limited += x != y;
                             chain[k].thresholds(s)[i] = threshold(layers[k]->coded(x));
                         }
-                        if (word + 1 == words) saturated.fetch_add(limited, std::memory_order_relaxed);
+                        if (word + 1 == words)
+                            saturated.fetch_add(limited, std::memory_order_relaxed);
                     }
-                chain[k].advance(word, active, options.stop == Stop::argmax && k + 1 == chain.size());
+                chain[k].advance(word, active,
+                                 options.stop == Stop::argmax && k + 1 == chain.size());
             }
             for (const std::size_t s : active) {
                 if (bits < length && !(look && chain.back().risk(s, bits) < accepted)) {
@@ -244,21 +264,37 @@ void run_streamed(const ExecutionContext& context, std::span<const DenseLayer::S
     };
 
     context.supervise(options.forward.monitor, total, nanoseconds, [&](Job& job) {
-        context.parallel_for((total + kStreamedSamples - 1) / kStreamedSamples, [&](std::size_t piece) {
-            const std::size_t first = piece * kStreamedSamples;
-            run_block(first, std::min(kStreamedSamples, total - first), job);
-        });
+        layers.front()->check_values(context, samples, job);
+        context.parallel_for((total + kStreamedSamples - 1) / kStreamedSamples,
+                             [&](std::size_t piece) {
+                                 const std::size_t first = piece * kStreamedSamples;
+                                 run_block(first, std::min(kStreamedSamples, total - first), job);
+                             });
     });
 }
+
+namespace {
+
+void stream_alone(const ExecutionContext& context, const DenseLayer::State& layer,
+                  const Samples& samples, const MatrixView<double>& outputs,
+                  std::span<std::uint64_t> lengths, const StreamedOptions& options) {
+    const DenseLayer::State* layers[] = {&layer};
+    std::atomic<std::uint64_t> saturated{0};
+    run_streamed(context, layers, samples, outputs, lengths, options, saturated);
+}
+
+}  // namespace
 
 void DenseLayer::forward_streamed(const ExecutionContext& context, MatrixView<const double> samples,
                                   MatrixView<double> outputs, std::span<std::uint64_t> lengths,
                                   const StreamedOptions& options) const {
-    state_->check_outputs(samples, outputs);
-    state_->check_samples(context, samples);
-    const State* layers[] = {state_.get()};
-    std::atomic<std::uint64_t> saturated{0};
-    run_streamed(context, layers, samples, outputs, lengths, options, saturated);
+    stream_alone(context, *state_, samples, outputs, lengths, options);
+}
+
+void DenseLayer::forward_streamed(const ExecutionContext& context, MatrixView<const float> samples,
+                                  MatrixView<double> outputs, std::span<std::uint64_t> lengths,
+                                  const StreamedOptions& options) const {
+    stream_alone(context, *state_, samples, outputs, lengths, options);
 }
 
 }  // namespace bitaxon

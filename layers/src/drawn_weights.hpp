@@ -16,9 +16,9 @@ namespace bitaxon {
 /// Panels of weight words and, for split-unipolar, one sign bit a word beside them.
 struct SignedPanels {
     BitPanels words;
-    std::vector<std::uint8_t> signs;               ///< as kernels::DenseProduct::signs; empty without
-    std::vector<std::int64_t> negative_bits;       ///< 64 per negative word of a neuron: what
-                                                   ///< dense_signed counts too much; empty without
+    std::vector<std::uint8_t> signs;          ///< as kernels::DenseProduct::signs; empty without
+    std::vector<std::int64_t> negative_bits;  ///< 64 per negative word of a neuron: what
+                                              ///< dense_signed counts too much; empty without
 
     SignedPanels() = default;
     /// Signs for the first sign_words words of each neuron; none for 0.
@@ -26,10 +26,10 @@ struct SignedPanels {
 
     void set_negative(std::size_t neuron, std::size_t first, std::size_t count);
 
-    /// The product with words first ... first + count - 1 of neurons first_neuron ...; the caller adds
-    /// rows and sums.
-    kernels::DenseProduct slice(std::size_t first_neuron, std::size_t neuron_count, std::size_t first,
-                                std::size_t count) const noexcept;
+    /// The product with words first ... first + count - 1 of neurons first_neuron ...; the caller
+    /// adds rows and sums.
+    kernels::DenseProduct slice(std::size_t first_neuron, std::size_t neuron_count,
+                                std::size_t first, std::size_t count) const noexcept;
 
   private:
     std::size_t sign_stride_ = 0;  // bytes of a panel's signs
@@ -57,10 +57,12 @@ class DrawnWeights {
     const SignedPanels& panels() const noexcept { return panels_; }
 
     /// Word w of input i at w * padded inputs + i, for reading all inputs a word of time at a time.
-    /// Signs stand for the first word alone: those of the others are the same. Made at the first call.
+    /// Signs stand for the first word alone: those of the others are the same. Made at the first
+    /// call.
     const SignedPanels& by_time() const;
 
-    /// What each weight's stream stands for: its share of ones, coded, in [-1, 1]. neurons x inputs.
+    /// What each weight's stream stands for: its share of ones, coded, in [-1, 1]. neurons x
+    /// inputs.
     std::span<const double> values() const noexcept { return values_; }
 
     /// XXH3 over the words of all neurons in order.

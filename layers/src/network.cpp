@@ -26,9 +26,10 @@ Network::Network(std::vector<DenseLayer> layers, const ExecutionContext& context
     if (layers.empty()) throw_error(ErrorCode::invalid_shape, "layers", "none", "at least one");
     for (std::size_t k = 1; k < layers.size(); ++k)
         if (layers[k].inputs() != layers[k - 1].neurons())
-            throw_error(ErrorCode::invalid_shape, fmt::format("layers[{}].inputs", k),
-                        fmt::format("{}", layers[k].inputs()),
-                        fmt::format("{}, the neurons of the layer before", layers[k - 1].neurons()));
+            throw_error(
+                ErrorCode::invalid_shape, fmt::format("layers[{}].inputs", k),
+                fmt::format("{}", layers[k].inputs()),
+                fmt::format("{}, the neurons of the layer before", layers[k - 1].neurons()));
     // The number of a layer is part of its streams' names.
     for (std::size_t k = 0; k < layers.size(); ++k) {
         if (layers[k].id() == k) continue;
@@ -70,7 +71,8 @@ double Network::State::nanoseconds(std::size_t samples) const {
     return sum;
 }
 
-void Network::State::saturate(const DenseLayer::State& next, double* values, std::size_t count) const {
+void Network::State::saturate(const DenseLayer::State& next, double* values,
+                              std::size_t count) const {
     const double low = next.lowest_input();
     const double high = next.options.input_range;
     std::uint64_t limited = 0;
@@ -86,20 +88,26 @@ void Network::calibrate(const ExecutionContext& context, MatrixView<const double
                         double quantile) {
     if (samples.rows == 0) throw_error(ErrorCode::invalid_shape, "samples", "0 rows", "at least 1");
     if (!(quantile > 0.0 && quantile <= 1.0))
-        throw_error(ErrorCode::invalid_value, "quantile", fmt::format("{}", quantile), "a number in (0, 1]");
+        throw_error(ErrorCode::invalid_value, "quantile", fmt::format("{}", quantile),
+                    "a number in (0, 1]");
     std::vector<double> x;
     MatrixView<const double> view = samples;
     for (std::size_t k = 0; k + 1 < state_->layers.size(); ++k) {
         DenseLayer& next = state_->layers[k + 1];
         std::vector<double> y(samples.rows * next.inputs());
-        state_->layers[k].forward_expected(context, view, rows_of(y.data(), samples.rows, next.inputs()),
-                                           ExpectedWeights::mean);
+        state_->layers[k].forward_expected(
+            context, view, rows_of(y.data(), samples.rows, next.inputs()), ExpectedWeights::mean);
         std::vector<double> magnitudes(y);
         for (double& value : magnitudes) value = std::abs(value);
-        const auto place = magnitudes.begin() + static_cast<std::ptrdiff_t>(std::ceil(
-                               quantile * static_cast<double>(magnitudes.size()))) - 1;
+        const auto place = magnitudes.begin() +
+                           static_cast<std::ptrdiff_t>(
+                               std::ceil(quantile * static_cast<double>(magnitudes.size()))) -
+                           1;
         std::nth_element(magnitudes.begin(), place, magnitudes.end());
-        if (*place > 0.0) next.set_input_range(*place);
+        // Where so many are 0 that the quantile is, the largest will do; where all are, any range.
+        const double range =
+            *place > 0.0 ? *place : *std::max_element(magnitudes.begin(), magnitudes.end());
+        if (range > 0.0) next.set_input_range(range);
 
         state_->saturate(*next.state_, y.data(), y.size());
         x = std::move(y);
@@ -108,9 +116,8 @@ void Network::calibrate(const ExecutionContext& context, MatrixView<const double
     state_->saturated = 0;
 }
 
-void Network::State::check(const ExecutionContext& context, const Samples& samples,
-                           const MatrixView<double>& outputs) const {
-    layer(0).check_samples(context, samples);
+void Network::State::check_shapes(const Samples& samples, const MatrixView<double>& outputs) const {
+    layer(0).check_columns(samples);
     layer(layers.size() - 1).check_outputs(samples, outputs);
 }
 
@@ -118,18 +125,20 @@ std::size_t Network::State::scratch_bytes(std::size_t samples) const {
     std::size_t block = 0;
     for (std::size_t k = 0; k < layers.size(); ++k)
         block = std::max(block, DenseBlock::scratch_bytes(layer(k), samples));
-    return Scratch::bytes<std::uint64_t>(samples) + Scratch::bytes<std::int64_t>(samples * widest()) +
+    return Scratch::bytes<std::uint64_t>(samples) +
+           Scratch::bytes<std::int64_t>(samples * widest()) +
            2 * Scratch::bytes<double>(samples * widest()) + block;
 }
 
 template <class FirstSums>
-void Network::State::run_block(const kernels::KernelTable& kernels, const Job& job, Scratch& scratch,
-                               std::uint64_t seed, std::uint64_t first_sample,
+void Network::State::run_block(const kernels::KernelTable& kernels, const Job& job,
+                               Scratch& scratch, std::uint64_t seed, std::uint64_t first_sample,
                                const MatrixView<double>& outputs, FirstSums first_sums) const {
     const std::size_t count = outputs.rows;
     auto* bases = scratch.take<std::uint64_t>(count);
     auto* sums = scratch.take<std::int64_t>(count * widest());
-    double* halves[] = {scratch.take<double>(count * widest()), scratch.take<double>(count * widest())};
+    double* halves[] = {scratch.take<double>(count * widest()),
+                        scratch.take<double>(count * widest())};
     const std::size_t mark = scratch.used();
     MatrixView<double> y;
     for (std::size_t k = 0; k < layers.size(); ++k) {
@@ -137,7 +146,8 @@ void Network::State::run_block(const kernels::KernelTable& kernels, const Job& j
         const DenseOptions& options = block.layer.options;
         std::fill_n(sums, count * options.neurons, 0);
         for (std::size_t r = 0; r < count; ++r)
-            bases[r] = key_base(block.layer.stream_seed(seed), options.id, Role::input, first_sample + r);
+            bases[r] =
+                key_base(block.layer.stream_seed(seed), options.id, Role::input, first_sample + r);
         if (k == 0) {
             first_sums(block, bases, sums, scratch);
         } else {
@@ -150,17 +160,21 @@ void Network::State::run_block(const kernels::KernelTable& kernels, const Job& j
     }
 }
 
-template <class FirstSums>
-void Network::State::run(const ExecutionContext& context, bool parallel, const MatrixView<double>& outputs,
-                         const ForwardOptions& options, FirstSums first_sums) const {
+template <class Check, class FirstSums>
+void Network::State::run(const ExecutionContext& context, bool parallel,
+                         const MatrixView<double>& outputs, const ForwardOptions& options,
+                         Check check, FirstSums first_sums) const {
     const std::size_t samples = outputs.rows;
     if (samples == 0) return;
     const std::uint64_t seed = options.seed.value_or(context.seed());
     context.supervise(options.monitor, samples, nanoseconds(samples), [&](Job& job) {
+        check(job);
         const int threads = parallel ? context.threads() : 1;
         const Partition cut = make_partition(samples, 0, threads, nanoseconds(samples));
         const std::size_t bytes = scratch_bytes(cut.samples);
-        context.reserve_scratch(std::min(cut.sample_pieces, static_cast<std::size_t>(threads)), bytes);
+        if (cut.sample_pieces > 1)
+            context.reserve_scratch(std::min(cut.sample_pieces, static_cast<std::size_t>(threads)),
+                                    bytes);
         context.parallel_for(cut.sample_pieces, [&](std::size_t piece) {
             const std::size_t first = piece * cut.samples;
             const std::size_t count = std::min(cut.samples, samples - first);
@@ -174,14 +188,17 @@ void Network::State::run(const ExecutionContext& context, bool parallel, const M
     });
 }
 
-void Network::State::run_samples(const ExecutionContext& context, bool parallel, const Samples& samples,
-                                 const MatrixView<double>& outputs, const ForwardOptions& options) const {
-    check(context, samples, outputs);
-    run(context, parallel, outputs, options,
-        [&](const DenseBlock& block, std::size_t first, std::size_t count, const std::uint64_t* bases,
-            std::int64_t* sums, Scratch& scratch) {
-            block.encode_and_sum(rows_from(samples, first, count), bases, 0, block.layer.row_words(), sums,
-                                 scratch);
+void Network::State::run_samples(const ExecutionContext& context, bool parallel,
+                                 const Samples& samples, const MatrixView<double>& outputs,
+                                 const ForwardOptions& options) const {
+    check_shapes(samples, outputs);
+    run(
+        context, parallel, outputs, options,
+        [&](const Job& job) { layer(0).check_values(context, samples, job); },
+        [&](const DenseBlock& block, std::size_t first, std::size_t count,
+            const std::uint64_t* bases, std::int64_t* sums, Scratch& scratch) {
+            block.encode_and_sum(rows_from(samples, first, count), bases, 0,
+                                 block.layer.row_words(), sums, scratch);
         });
 }
 
@@ -203,9 +220,10 @@ void Network::forward_batch(const ExecutionContext& context, MatrixView<const fl
 // Layer after layer, each spread over the threads.
 void Network::forward_fast(const ExecutionContext& context, std::span<const double> sample,
                            std::span<double> output, const ForwardOptions& options) const {
-    state_->check(context, bitaxon::one_row(sample), one_row(output));
+    state_->check_shapes(bitaxon::one_row(sample), one_row(output));
     const std::uint64_t seed = options.seed.value_or(context.seed());
     context.supervise(options.monitor, 1, state_->nanoseconds(1), [&](Job& job) {
+        state_->layer(0).check_values(context, bitaxon::one_row(sample), job);
         const std::size_t widest = state_->widest();
         Scratch scratch = context.scratch(2 * Scratch::bytes<double>(widest));
         double* halves[] = {scratch.take<double>(widest), scratch.take<double>(widest)};
@@ -213,7 +231,8 @@ void Network::forward_fast(const ExecutionContext& context, std::span<const doub
         for (std::size_t k = 0; k < state_->layers.size(); ++k) {
             const DenseLayer::State& layer = state_->layer(k);
             const bool last = k + 1 == state_->layers.size();
-            const std::span<double> y = last ? output : std::span(halves[k % 2], layer.options.neurons);
+            const std::span<double> y =
+                last ? output : std::span(halves[k % 2], layer.options.neurons);
             run_dense(context, layer, bitaxon::one_row(x), one_row(y), seed, options.sample, job);
             if (!last) state_->saturate(state_->layer(k + 1), y.data(), y.size());
             x = y;
@@ -225,43 +244,65 @@ void Network::forward_prepacked(const ExecutionContext& context, const StreamVie
                                 MatrixView<double> outputs, const ForwardOptions& options) const {
     state_->layer(0).check_streams(streams);
     state_->layer(state_->layers.size() - 1).check_outputs(streams.rows, outputs);
-    state_->run(context, true, outputs, options,
-                [&](const DenseBlock& block, std::size_t first, std::size_t count, const std::uint64_t*,
-                    std::int64_t* sums, Scratch& scratch) {
-                    block.sum_streams(streams.rows_from(first, count), sums, scratch);
-                });
+    state_->run(
+        context, true, outputs, options, [](const Job&) {},
+        [&](const DenseBlock& block, std::size_t first, std::size_t count, const std::uint64_t*,
+            std::int64_t* sums, Scratch& scratch) {
+            block.sum_streams(streams.rows_from(first, count), sums, scratch);
+        });
+}
+
+void Network::State::stream(const ExecutionContext& context, const Samples& samples,
+                            const MatrixView<double>& outputs, std::span<std::uint64_t> lengths,
+                            const StreamedOptions& options) const {
+    std::vector<const DenseLayer::State*> chain;
+    for (std::size_t k = 0; k < layers.size(); ++k) {
+        chain.push_back(&layer(k));
+        if (layer(k).options.length != layer(0).options.length)
+            throw_error(ErrorCode::invalid_value, fmt::format("layers[{}].length", k),
+                        fmt::format("{}", layer(k).options.length),
+                        fmt::format("{}, the length of layer 0: streamed layers run side by side",
+                                    layer(0).options.length));
+    }
+    run_streamed(context, chain, samples, outputs, lengths, options, saturated);
 }
 
 void Network::forward_streamed(const ExecutionContext& context, MatrixView<const double> samples,
                                MatrixView<double> outputs, std::span<std::uint64_t> lengths,
                                const StreamedOptions& options) const {
-    state_->check(context, samples, outputs);
-    std::vector<const DenseLayer::State*> layers;
-    for (std::size_t k = 0; k < state_->layers.size(); ++k) {
-        layers.push_back(&state_->layer(k));
-        if (layers[k]->options.length != layers[0]->options.length)
-            throw_error(ErrorCode::invalid_value, fmt::format("layers[{}].length", k),
-                        fmt::format("{}", layers[k]->options.length),
-                        fmt::format("{}, the length of layer 0: streamed layers run side by side",
-                                    layers[0]->options.length));
+    state_->stream(context, samples, outputs, lengths, options);
+}
+
+void Network::forward_streamed(const ExecutionContext& context, MatrixView<const float> samples,
+                               MatrixView<double> outputs, std::span<std::uint64_t> lengths,
+                               const StreamedOptions& options) const {
+    state_->stream(context, samples, outputs, lengths, options);
+}
+
+void Network::State::expect(const ExecutionContext& context, const Samples& samples,
+                            const MatrixView<double>& outputs, ExpectedWeights weights) const {
+    check_shapes(samples, outputs);
+    std::vector<double> x;
+    Samples values = samples;
+    for (std::size_t k = 0; k + 1 < layers.size(); ++k) {
+        std::vector<double> y(outputs.rows * layers[k].neurons());
+        layer(k).expect(context, values, rows_of(y.data(), outputs.rows, layers[k].neurons()),
+                        weights);
+        saturate(layer(k + 1), y.data(), y.size());
+        x = std::move(y);
+        values = row_major(std::span<const double>(x), layers[k].neurons());
     }
-    run_streamed(context, layers, samples, outputs, lengths, options, state_->saturated);
+    layer(layers.size() - 1).expect(context, values, outputs, weights);
 }
 
 void Network::forward_expected(const ExecutionContext& context, MatrixView<const double> samples,
                                MatrixView<double> outputs, ExpectedWeights weights) const {
-    state_->check(context, samples, outputs);
-    std::vector<double> x;
-    MatrixView<const double> view = samples;
-    for (std::size_t k = 0; k < state_->layers.size(); ++k) {
-        const DenseLayer& layer = state_->layers[k];
-        if (k + 1 == state_->layers.size()) return layer.forward_expected(context, view, outputs, weights);
-        std::vector<double> y(samples.rows * layer.neurons());
-        layer.forward_expected(context, view, rows_of(y.data(), samples.rows, layer.neurons()), weights);
-        state_->saturate(state_->layer(k + 1), y.data(), y.size());
-        x = std::move(y);
-        view = row_major(std::span<const double>(x), layer.neurons());
-    }
+    state_->expect(context, samples, outputs, weights);
+}
+
+void Network::forward_expected(const ExecutionContext& context, MatrixView<const float> samples,
+                               MatrixView<double> outputs, ExpectedWeights weights) const {
+    state_->expect(context, samples, outputs, weights);
 }
 
 StreamArray Network::encode(const ExecutionContext& context, std::span<const double> sample,

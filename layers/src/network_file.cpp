@@ -22,7 +22,8 @@ Tensor to_tensor(std::span<const double> values, std::vector<std::uint64_t> shap
 }
 
 [[noreturn]] void damaged(const std::filesystem::path& path, std::string_view why) {
-    throw Error(ErrorCode::file, fmt::format("{}: not a network of bitaxon: {}", path.string(), why));
+    throw Error(ErrorCode::file,
+                fmt::format("{}: not a network of bitaxon: {}", path.string(), why));
 }
 
 std::vector<double> to_values(const std::filesystem::path& path, const TensorFile& file,
@@ -70,7 +71,8 @@ Network Network::load(const std::filesystem::path& path, const ExecutionContext&
     std::vector<DenseLayer> layers;
     try {
         if (file.metadata.at("format") != kFormat)
-            damaged(path, fmt::format("format '{}', expected '{}'", file.metadata.at("format"), kFormat));
+            damaged(path,
+                    fmt::format("format '{}', expected '{}'", file.metadata.at("format"), kFormat));
         for (const Json& entry : Json::parse(file.metadata.at("layers"))) {
             const std::size_t k = layers.size();
             DenseOptions options;
@@ -88,11 +90,14 @@ Network Network::load(const std::filesystem::path& path, const ExecutionContext&
             const std::vector<double> bias = to_values(path, file, fmt::format("{}.bias", k));
             DenseLayer layer(options, weights, bias, context);
             layer.state_->weight_scale_given = entry.at("weight_scale_given").get<bool>();
-            if (const auto redraws = std::stoull(entry.at("redraws").get<std::string>()); redraws != 0)
+            if (const auto redraws = std::stoull(entry.at("redraws").get<std::string>());
+                redraws != 0)
                 layer.set_redraws(redraws, context);
             if (layer.checksum() != entry.at("streams_xxh3").get<std::string>())
-                damaged(path, fmt::format("layer {}: the streams drawn again differ from the saved ones; "
-                                          "was it saved by another version?", k));
+                damaged(path,
+                        fmt::format("layer {}: the streams drawn again differ from the saved ones; "
+                                    "was it saved by another version?",
+                                    k));
             layers.push_back(std::move(layer));
         }
     } catch (const Json::exception& error) {

@@ -23,22 +23,32 @@ struct Network::State {
     /// Limits the outputs of a layer to the range of the next, and counts what left it.
     void saturate(const DenseLayer::State& next, double* values, std::size_t count) const;
 
-    /// One block of samples through all layers on the calling thread. first_sums(block, key_bases, sums,
-    /// scratch) adds up what the first layer counts; the others encode what the one before put out.
+    /// One block of samples through all layers on the calling thread. first_sums(block, key_bases,
+    /// sums, scratch) adds up what the first layer counts; the others encode what the one before
+    /// put out.
     template <class FirstSums>
-    void run_block(const kernels::KernelTable& kernels, const Job& job, Scratch& scratch, std::uint64_t seed,
-                   std::uint64_t first_sample, const MatrixView<double>& outputs, FirstSums first_sums) const;
+    void run_block(const kernels::KernelTable& kernels, const Job& job, Scratch& scratch,
+                   std::uint64_t seed, std::uint64_t first_sample,
+                   const MatrixView<double>& outputs, FirstSums first_sums) const;
     std::size_t scratch_bytes(std::size_t samples) const;
 
-    /// Samples in blocks on the threads of the context, or all on the calling thread.
-    template <class FirstSums>
+    /// Samples in blocks on the threads of the context, or all on the calling thread; check(job)
+    /// comes first.
+    template <class Check, class FirstSums>
     void run(const ExecutionContext& context, bool parallel, const MatrixView<double>& outputs,
-             const ForwardOptions& options, FirstSums first_sums) const;
+             const ForwardOptions& options, Check check, FirstSums first_sums) const;
     void run_samples(const ExecutionContext& context, bool parallel, const Samples& samples,
                      const MatrixView<double>& outputs, const ForwardOptions& options) const;
 
+    /// forward_streamed and forward_expected.
+    void stream(const ExecutionContext& context, const Samples& samples,
+                const MatrixView<double>& outputs, std::span<std::uint64_t> lengths,
+                const StreamedOptions& options) const;
+    void expect(const ExecutionContext& context, const Samples& samples,
+                const MatrixView<double>& outputs, ExpectedWeights weights) const;
+
     /// @throws Error if samples or outputs do not fit the first or the last layer
-    void check(const ExecutionContext& context, const Samples& samples, const MatrixView<double>& outputs) const;
+    void check_shapes(const Samples& samples, const MatrixView<double>& outputs) const;
 };
 
 }  // namespace bitaxon

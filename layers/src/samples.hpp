@@ -16,7 +16,8 @@ inline std::size_t row_count(const Samples& samples) {
 }
 
 inline Samples rows_from(const Samples& samples, std::size_t first, std::size_t count) {
-    return std::visit([=](const auto& view) -> Samples { return view.rows_from(first, count); }, samples);
+    return std::visit([=](const auto& view) -> Samples { return view.rows_from(first, count); },
+                      samples);
 }
 
 inline MatrixView<const double> one_row(std::span<const double> values) {

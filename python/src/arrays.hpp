@@ -51,6 +51,15 @@ MatrixView<const T> view_of(const py::array& numbers) {
     return {data, extent(0), extent(1), stride(0), stride(1)};
 }
 
+/// call(view) with the type that the elements have.
+template <class Call>
+void on_view(const py::array& numbers, Call call) {
+    if (is_float32(numbers))
+        call(view_of<float>(numbers));
+    else
+        call(view_of<double>(numbers));
+}
+
 /// The numbers of a packed array.
 inline std::span<const double> packed_values(const py::array& numbers) {
     return {static_cast<const double*>(numbers.data()), static_cast<std::size_t>(numbers.size())};

@@ -190,10 +190,6 @@ Draws all weight streams anew: the next draw of the same weights.)",
 }  // namespace
 
 py::dict describe_dense(const DenseLayer& layer) {
-    double largest = 0.0;
-    for (const double weight : layer.weights()) largest = std::max(largest, std::abs(weight));
-    // A scale that is the largest weight goes on following it.
-    const bool follows = layer.weight_scale() == (largest > 0.0 ? largest : 1.0);
     py::dict result;
     result["n_inputs"] = layer.inputs();
     result["n_neurons"] = layer.neurons();
@@ -201,7 +197,9 @@ py::dict describe_dense(const DenseLayer& layer) {
     result["coding"] = name(layer.coding());
     result["scale"] = name(layer.scale());
     result["activation"] = name(layer.activation());
-    result["weight_scale"] = follows ? py::object(py::none()) : py::float_(layer.weight_scale());
+    // A scale that was not given goes on following the weights.
+    result["weight_scale"] =
+        layer.weight_scale_given() ? py::object(py::float_(layer.weight_scale())) : py::none();
     result["input_range"] = layer.input_range();
     result["seed"] = layer.seed();
     result["id"] = layer.id();

@@ -52,12 +52,8 @@ py::array forward_batch(const Held<Model>& self, py::handle samples, py::handle 
     const py::object reporter = make_reporter(progress, rows);
     const ForwardOptions options = read_options(seed, first_sample, "first_sample", reporter);
     const Output output(out, {rows, model->neurons()}, values);
-    const bool single = is_float32(values);
-    without_gil([&] {
-        if (single)
-            model->forward_batch(engine, view_of<float>(values), output.view(), options);
-        else
-            model->forward_batch(engine, view_of<double>(values), output.view(), options);
+    on_view(values, [&](auto view) {
+        without_gil([&] { model->forward_batch(engine, view, output.view(), options); });
     });
     return output.array();
 }
@@ -85,7 +81,7 @@ py::array forward_prepacked(const Held<Model>& self, py::handle packed, py::hand
 /// Numbers of one sample or of several, and an output of the same kind.
 struct SamplesAndOutput {
     SamplesAndOutput(py::handle x, std::size_t inputs, std::size_t neurons, py::handle out)
-        : values(read_numbers(x, "x", Layout::doubles)), output(make_output(inputs, neurons, out)) {
+        : values(read_numbers(x, "x", Layout::floats)), output(make_output(inputs, neurons, out)) {
     }
 
     bool one() const { return values.ndim() == 1; }
@@ -122,9 +118,9 @@ py::object forward_streamed(const Held<Model>& self, py::handle x, py::handle st
     // Lengths are below 2^63, and int64 is what NumPy computes with.
     py::array_t<std::int64_t> lengths(static_cast<py::ssize_t>(samples.rows()));
     const std::span used(reinterpret_cast<std::uint64_t*>(lengths.mutable_data()), samples.rows());
-    without_gil([&] {
-        model->forward_streamed(engine, view_of<double>(samples.values), samples.output.view(),
-                                used, options);
+    on_view(samples.values, [&](auto view) {
+        without_gil(
+            [&] { model->forward_streamed(engine, view, samples.output.view(), used, options); });
     });
     const py::object first = samples.one() ? py::object(py::int_(*lengths.data())) : lengths;
     return py::module_::import("bitaxon.results").attr("Streamed")(samples.output.array(), first);
@@ -137,9 +133,8 @@ py::array forward_expected(const Held<Model>& self, py::handle x, py::handle wei
     const ExecutionContext& engine = self.engine(context);
     const SamplesAndOutput samples(x, model->inputs(), model->neurons(), out);
     const ExpectedWeights which = parse_expected_weights(to_text(weights, "weights"));
-    without_gil([&] {
-        model->forward_expected(engine, view_of<double>(samples.values), samples.output.view(),
-                                which);
+    on_view(samples.values, [&](auto view) {
+        without_gil([&] { model->forward_expected(engine, view, samples.output.view(), which); });
     });
     return samples.output.array();
 }

@@ -62,7 +62,8 @@ TEST(Bitstream, DirtyTailsAreRejectedByNameOfTheStream) {
         check_tails(array.view());
         FAIL() << "a dirty tail passed";
     } catch (const Error& error) {
-        EXPECT_NE(std::string(error.what()).find("streams[1][2]"), std::string::npos) << error.what();
+        EXPECT_NE(std::string(error.what()).find("streams[1][2]"), std::string::npos)
+            << error.what();
     }
 }
 
@@ -76,7 +77,8 @@ TEST(AlignedWords, CopiesAreIndependent) {
     EXPECT_EQ(a.data()[3], 8u);
 }
 
-// The layout is the kernels' contract: every (neuron, word) has a place of its own inside the panels.
+// The layout is the kernels' contract: every (neuron, word) has a place of its own inside the
+// panels.
 TEST(BitPanels, ReadsBackWhatWasWritten) {
     BitPanels panels(7, 21);
     EXPECT_EQ(panels.words(), 24u);

@@ -38,7 +38,8 @@ TEST(ExecutionContext, RejectsThreadCountsThatMakeNoSense) {
 }
 
 TEST(ExecutionContext, UnknownTierListsTheChoices) {
-    const std::string message = message_of({.threads = 1, .tier = "sse9"}, ErrorCode::invalid_value);
+    const std::string message =
+        message_of({.threads = 1, .tier = "sse9"}, ErrorCode::invalid_value);
     EXPECT_NE(message.find("unknown name 'sse9'"), std::string::npos) << message;
     EXPECT_NE(message.find("portable"), std::string::npos) << message;
 }
@@ -46,7 +47,8 @@ TEST(ExecutionContext, UnknownTierListsTheChoices) {
 TEST(ExecutionContext, TierThatThisMachineLacksIsUnsupported) {
     for (const kernels::TierInfo& tier : kernels::tiers()) {
         if (tier.supported) {
-            EXPECT_EQ(ExecutionContext({.threads = 1, .tier = std::string(tier.name)}).tier(), tier.tier);
+            EXPECT_EQ(ExecutionContext({.threads = 1, .tier = std::string(tier.name)}).tier(),
+                      tier.tier);
         } else {
             message_of({.threads = 1, .tier = std::string(tier.name)}, ErrorCode::unsupported);
         }
@@ -73,8 +75,8 @@ TEST(ExecutionContext, RunsEveryPieceOnce) {
     }
 }
 
-// Each piece waits until all threads have arrived, so fewer threads than asked for would never finish:
-// the wait is bounded, and the count says how many there were.
+// Each piece waits until all threads have arrived, so fewer threads than asked for would never
+// finish: the wait is bounded, and the count says how many there were.
 TEST(ExecutionContext, MoreThreadsThanCoresReallyRun) {
     constexpr int kThreads = 7;
     const ExecutionContext other({.threads = 3});  // must not lower the limit
@@ -96,9 +98,11 @@ TEST(ExecutionContext, MoreThreadsThanCoresReallyRun) {
 
 TEST(ExecutionContext, ExceptionsLeaveParallelWork) {
     const ExecutionContext context({.threads = 2});
-    EXPECT_THROW(context.parallel_for(100, [](std::size_t i) {
-        if (i == 57) throw std::runtime_error("piece 57");
-    }), std::runtime_error);
+    EXPECT_THROW(context.parallel_for(100,
+                                      [](std::size_t i) {
+                                          if (i == 57) throw std::runtime_error("piece 57");
+                                      }),
+                 std::runtime_error);
 }
 
 TEST(ExecutionContext, StopTokenCancels) {
@@ -132,12 +136,16 @@ TEST(ExecutionContext, LongWorkReportsOnTheCallersThreadAndAThrowingReportCancel
         if (++reports == 3) throw std::runtime_error("enough");
     };
     const auto start = std::chrono::steady_clock::now();
-    EXPECT_THROW(context.supervise(monitor, 100, 1e9, [&](Job& job) {
-        while (std::chrono::steady_clock::now() < start + std::chrono::seconds(60)) {
-            job.check();
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        }
-    }), std::runtime_error);
+    EXPECT_THROW(context.supervise(monitor, 100, 1e9,
+                                   [&](Job& job) {
+                                       while (std::chrono::steady_clock::now() <
+                                              start + std::chrono::seconds(60)) {
+                                           job.check();
+                                           std::this_thread::sleep_for(
+                                               std::chrono::milliseconds(1));
+                                       }
+                                   }),
+                 std::runtime_error);
     EXPECT_EQ(reports, 3);
     EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
 }
@@ -183,7 +191,8 @@ TEST(ExecutionContext, ForkedChildMakesAnArenaOfItsOwn) {
     int status = -1;
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     pid_t waited = 0;
-    while ((waited = waitpid(child, &status, WNOHANG)) == 0 && std::chrono::steady_clock::now() < deadline)
+    while ((waited = waitpid(child, &status, WNOHANG)) == 0 &&
+           std::chrono::steady_clock::now() < deadline)
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     if (waited == 0) kill(child, SIGKILL);
     ASSERT_EQ(waited, child) << "the child hung";
@@ -198,7 +207,8 @@ TEST(Info, TellsTiersOriginsAndThreads) {
     EXPECT_EQ(result.tiers.size(), kernels::tiers().size());
     for (const TierReport& tier : result.tiers) EXPECT_EQ(tier.active, tier.name == "portable");
     EXPECT_EQ(result.origins.size(), kernels::operations().size());
-    for (const auto& [operation, origin] : result.origins) EXPECT_EQ(origin, "portable") << operation;
+    for (const auto& [operation, origin] : result.origins)
+        EXPECT_EQ(origin, "portable") << operation;
     EXPECT_NE(describe(result).find("avx512-vpopcntdq"), std::string::npos);
 }
 

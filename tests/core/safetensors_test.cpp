@@ -15,7 +15,8 @@ class Safetensors : public testing::Test {
   protected:
     Safetensors()
         : folder_(std::filesystem::temp_directory_path() /
-                  ("bitaxon-" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()))) {
+                  ("bitaxon-" +
+                   std::string(testing::UnitTest::GetInstance()->current_test_info()->name()))) {
         std::filesystem::remove_all(folder_);
         std::filesystem::create_directories(folder_);
     }
@@ -89,8 +90,9 @@ TEST_F(Safetensors, EveryFlippedByteIsAnError) {
 }
 
 TEST_F(Safetensors, MissingFileAndFolderAreErrorsThatNameThePath) {
-    for (const auto& call : {+[](const std::filesystem::path& p) { load_tensors(p); },
-                             +[](const std::filesystem::path& p) { save_tensors(p / "x" / "y", {}); }}) {
+    for (const auto& call :
+         {+[](const std::filesystem::path& p) { load_tensors(p); },
+          +[](const std::filesystem::path& p) { save_tensors(p / "x" / "y", {}); }}) {
         try {
             call(path("none"));
             FAIL() << "nothing was thrown";
@@ -105,7 +107,8 @@ TEST_F(Safetensors, AFailedSaveLeavesNothingBehind) {
     std::filesystem::create_directories(path("target") / "inside");  // a folder cannot be replaced
     EXPECT_ANY_THROW(save_tensors(path("target"), small_file()));
     std::size_t entries = 0;
-    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(path("target").parent_path()))
+    for ([[maybe_unused]] const auto& entry :
+         std::filesystem::directory_iterator(path("target").parent_path()))
         ++entries;
     EXPECT_EQ(entries, 1u);
 }

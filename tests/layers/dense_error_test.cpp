@@ -61,21 +61,32 @@ TEST(DenseErrors, Construction) {
     expect_error(ErrorCode::invalid_value, "length: got 1099511627776",
                  with([](O o, V, V) { o.length = std::uint64_t{1} << 40; }));
     expect_error(ErrorCode::invalid_shape, "weights", with([](O, V w, V) { w.resize(7); }));
-    expect_error(ErrorCode::invalid_value, "weights[1][3]: got nan", with([](O, V w, V) { w[7] = kNan; }));
-    expect_error(ErrorCode::invalid_value, "weights[0][0]: got inf", with([](O, V w, V) { w[0] = kInfinity; }));
-    expect_error(ErrorCode::invalid_value, "weights[0][1]: got -0.25", with([](O, V w, V) { w[1] = -0.25; }));
+    expect_error(ErrorCode::invalid_value, "weights[1][3]: got nan",
+                 with([](O, V w, V) { w[7] = kNan; }));
+    expect_error(ErrorCode::invalid_value, "weights[0][0]: got inf",
+                 with([](O, V w, V) { w[0] = kInfinity; }));
+    expect_error(ErrorCode::invalid_value, "weights[0][1]: got -0.25",
+                 with([](O, V w, V) { w[1] = -0.25; }));
     expect_error(ErrorCode::invalid_shape, "bias", with([](O, V, V b) { b.resize(3); }));
-    expect_error(ErrorCode::invalid_value, "bias[1]: got nan", with([](O, V, V b) { b[1] = kNan; }));
-    expect_error(ErrorCode::invalid_value, "weight_scale", with([](O o, V, V) { o.weight_scale = 0.4; }));
-    expect_error(ErrorCode::invalid_value, "weight_scale", with([](O o, V, V) { o.weight_scale = kNan; }));
-    expect_error(ErrorCode::invalid_value, "input_range", with([](O o, V, V) { o.input_range = 0.0; }));
-    expect_error(ErrorCode::invalid_value, "input_range", with([](O o, V, V) { o.input_range = kInfinity; }));
+    expect_error(ErrorCode::invalid_value, "bias[1]: got nan",
+                 with([](O, V, V b) { b[1] = kNan; }));
+    expect_error(ErrorCode::invalid_value, "weight_scale",
+                 with([](O o, V, V) { o.weight_scale = 0.4; }));
+    expect_error(ErrorCode::invalid_value, "weight_scale",
+                 with([](O o, V, V) { o.weight_scale = kNan; }));
+    expect_error(ErrorCode::invalid_value, "input_range",
+                 with([](O o, V, V) { o.input_range = 0.0; }));
+    expect_error(ErrorCode::invalid_value, "input_range",
+                 with([](O o, V, V) { o.input_range = kInfinity; }));
+    expect_error(ErrorCode::invalid_value, "layer id",
+                 with([](O o, V, V) { o.id = std::uint64_t{1} << 56; }));
     // Sizes whose product leaves 2^53 bits: found before a weight is read.
     DenseOptions huge = options();
     huge.inputs = std::size_t{1} << 30;
     huge.length = std::uint64_t{1} << 31;
-    expect_error(ErrorCode::invalid_value, "2^53",
-                 [&] { DenseLayer(huge, MatrixView<const double>{nullptr, 2, huge.inputs}); });
+    expect_error(ErrorCode::invalid_value, "2^53", [&] {
+        DenseLayer(huge, MatrixView<const double>{nullptr, 2, huge.inputs});
+    });
 }
 
 TEST(DenseErrors, Samples) {
@@ -86,35 +97,47 @@ TEST(DenseErrors, Samples) {
         for (const double bad : {kNan, kInfinity, -kInfinity, 1.0000001, low - 1e-9}) {
             std::vector<double> x(4, 0.5);
             x[2] = bad;
-            expect_error(ErrorCode::invalid_value, "samples[0][2]", [&] { made.forward(context(), x, y); });
-            expect_error(ErrorCode::invalid_value, "samples[0][2]", [&] { made.forward_fast(context(), x, y); });
-            expect_error(ErrorCode::invalid_value, "samples[0][2]", [&] { made.forward_batch(context(), x, y); });
-            expect_error(ErrorCode::invalid_value, "samples[0][2]", [&] { made.encode(context(), x); });
+            expect_error(ErrorCode::invalid_value, "samples[0][2]",
+                         [&] { made.forward(context(), x, y); });
+            expect_error(ErrorCode::invalid_value, "samples[0][2]",
+                         [&] { made.forward_fast(context(), x, y); });
+            expect_error(ErrorCode::invalid_value, "samples[0][2]",
+                         [&] { made.forward_batch(context(), x, y); });
+            expect_error(ErrorCode::invalid_value, "samples[0][2]",
+                         [&] { made.encode(context(), x); });
             const auto xs = row_major(std::span<const double>(x), 4);
             const auto ys = row_major(std::span<double>(y), 2);
-            expect_error(ErrorCode::invalid_value, "samples[0][2]", [&] { made.forward_streamed(context(), xs, ys, {}); });
-            expect_error(ErrorCode::invalid_value, "samples[0][2]", [&] { made.forward_expected(context(), xs, ys); });
+            expect_error(ErrorCode::invalid_value, "samples[0][2]",
+                         [&] { made.forward_streamed(context(), xs, ys, {}); });
+            expect_error(ErrorCode::invalid_value, "samples[0][2]",
+                         [&] { made.forward_expected(context(), xs, ys); });
         }
-        for (const double good : {low, 1.0}) made.forward(context(), std::vector<double>(4, good), y);
+        for (const double good : {low, 1.0})
+            made.forward(context(), std::vector<double>(4, good), y);
     }
 }
 
 TEST(DenseErrors, ShapesOfSamplesAndOutputs) {
     const DenseLayer made = layer();
     std::vector<double> x(4, 0.5), y(2), narrow(3, 0.5), wide(3);
-    expect_error(ErrorCode::invalid_shape, "samples: got 3 columns", [&] { made.forward(context(), narrow, y); });
+    expect_error(ErrorCode::invalid_shape, "samples: got 3 columns",
+                 [&] { made.forward(context(), narrow, y); });
     expect_error(ErrorCode::invalid_shape, "out", [&] { made.forward(context(), x, wide); });
-    expect_error(ErrorCode::invalid_shape, "samples", [&] { made.forward_batch(context(), narrow, y); });
+    expect_error(ErrorCode::invalid_shape, "samples",
+                 [&] { made.forward_batch(context(), narrow, y); });
     expect_error(ErrorCode::invalid_shape, "out", [&] { made.forward_batch(context(), x, wide); });
-    made.forward_batch(context(), std::span<const double>(), std::span<double>());  // no samples, no error
+    made.forward_batch(context(), std::span<const double>(),
+                       std::span<double>());  // no samples, no error
 }
 
 TEST(DenseErrors, OutputsThatOverlapTheSamplesOrThemselves) {
     const DenseLayer made = layer();
     std::vector<double> memory(16, 0.5);
     const std::span<double> all(memory);
-    expect_error(ErrorCode::invalid_shape, "overlaps",
-                 [&] { made.forward_batch(context(), std::span<const double>(all.subspan(0, 8)), all.subspan(7, 4)); });
+    expect_error(ErrorCode::invalid_shape, "overlaps", [&] {
+        made.forward_batch(context(), std::span<const double>(all.subspan(0, 8)),
+                           all.subspan(7, 4));
+    });
     made.forward_batch(context(), std::span<const double>(all.subspan(0, 8)), all.subspan(8, 4));
     std::fill(memory.begin(), memory.end(), 0.5);
     expect_error(ErrorCode::invalid_shape, "stride of 0", [&] {
@@ -149,11 +172,14 @@ TEST(DenseErrors, StreamedOptions) {
     const auto xs = row_major(std::span<const double>(x), 4);
     const auto ys = row_major(std::span<double>(y), 2);
     for (const double delta : {0.0, 1.0, -0.5, kNan})
-        expect_error(ErrorCode::invalid_value, "delta", [&] { made.forward_streamed(context(), xs, ys, {}, {.delta = delta}); });
+        expect_error(ErrorCode::invalid_value, "delta",
+                     [&] { made.forward_streamed(context(), xs, ys, {}, {.delta = delta}); });
     for (const std::uint64_t block : {0u, 63u, 100u})
-        expect_error(ErrorCode::invalid_value, "block_length",
-                     [&] { made.forward_streamed(context(), xs, ys, {}, {.block_length = block}); });
-    expect_error(ErrorCode::invalid_shape, "lengths", [&] { made.forward_streamed(context(), xs, ys, lengths); });
+        expect_error(ErrorCode::invalid_value, "block_length", [&] {
+            made.forward_streamed(context(), xs, ys, {}, {.block_length = block});
+        });
+    expect_error(ErrorCode::invalid_shape, "lengths",
+                 [&] { made.forward_streamed(context(), xs, ys, lengths); });
 }
 
 TEST(DenseErrors, NamesListTheirChoices) {

@@ -38,16 +38,17 @@ TEST_P(DenseCoding, EqualsTheBitLoopOfTheDesign) {
     const ExecutionContext context({.threads = 1});
     for (const std::uint64_t length : {1u, 63u, 64u, 65u, 130u}) {
         for (const Activation activation : {Activation::none, Activation::relu, Activation::clip}) {
-            const DenseLayer layer = oracle::random_layer({.inputs = 5,
-                                                           .neurons = 6,
-                                                           .length = length,
-                                                           .coding = GetParam(),
-                                                           .scale = length % 2 ? Scale::sum : Scale::mean,
-                                                           .activation = activation,
-                                                           .input_range = 2.5,
-                                                           .seed = 99,
-                                                           .id = 3},
-                                                          7);
+            const DenseLayer layer =
+                oracle::random_layer({.inputs = 5,
+                                      .neurons = 6,
+                                      .length = length,
+                                      .coding = GetParam(),
+                                      .scale = length % 2 ? Scale::sum : Scale::mean,
+                                      .activation = activation,
+                                      .input_range = 2.5,
+                                      .seed = 99,
+                                      .id = 3},
+                                     7);
             const std::vector<double> x = oracle::random_samples(layer, 1, 11);
             std::vector<double> y(layer.neurons());
             layer.forward(context, x, y, {.seed = 5, .sample = 1234});
@@ -58,8 +59,8 @@ TEST_P(DenseCoding, EqualsTheBitLoopOfTheDesign) {
 
 TEST_P(DenseCoding, RedrawnWeightsEqualTheBitLoopToo) {
     const ExecutionContext context({.threads = 1});
-    DenseLayer layer = oracle::random_layer(
-        {.inputs = 4, .neurons = 3, .length = 70, .coding = GetParam()}, 3);
+    DenseLayer layer =
+        oracle::random_layer({.inputs = 4, .neurons = 3, .length = 70, .coding = GetParam()}, 3);
     const std::vector<double> x = oracle::random_samples(layer, 1, 4);
     std::vector<double> before(3), after(3);
     layer.forward(context, x, before);
@@ -71,8 +72,11 @@ TEST_P(DenseCoding, RedrawnWeightsEqualTheBitLoopToo) {
 }
 
 TEST_P(DenseCoding, PathsTiersThreadsAndSplitsGiveTheSameBits) {
-    for (const auto& [inputs, neurons, length, samples] :
-         {std::tuple{64, 32, 1024, 21}, {7, 5, 100, 200}, {33, 9, 65, 70}, {300, 70, 640, 5}, {1, 1, 1, 3}}) {
+    for (const auto& [inputs, neurons, length, samples] : {std::tuple{64, 32, 1024, 21},
+                                                           {7, 5, 100, 200},
+                                                           {33, 9, 65, 70},
+                                                           {300, 70, 640, 5},
+                                                           {1, 1, 1, 3}}) {
         const DenseLayer layer = oracle::random_layer({.inputs = static_cast<std::size_t>(inputs),
                                                        .neurons = static_cast<std::size_t>(neurons),
                                                        .length = static_cast<std::uint64_t>(length),
@@ -87,7 +91,8 @@ TEST_P(DenseCoding, PathsTiersThreadsAndSplitsGiveTheSameBits) {
         for (std::size_t r = 0; r < count; ++r) {
             ForwardOptions one = options;
             one.sample += r;
-            layer.forward(portable, row(x, r, layer.inputs()), row(expected, r, layer.neurons()), one);
+            layer.forward(portable, row(x, r, layer.inputs()), row(expected, r, layer.neurons()),
+                          one);
         }
         const std::vector<float> x32(x.begin(), x.end());
         const std::vector<double> x_of_x32(x32.begin(), x32.end());
@@ -98,7 +103,8 @@ TEST_P(DenseCoding, PathsTiersThreadsAndSplitsGiveTheSameBits) {
                 continue;
             }
             for (const int threads : {1, 2, 4}) {
-                const ExecutionContext context({.threads = threads, .tier = std::string(tier.name)});
+                const ExecutionContext context(
+                    {.threads = threads, .tier = std::string(tier.name)});
                 SCOPED_TRACE(testing::Message() << tier.name << ", " << threads << " threads");
                 EXPECT_EQ(batch(context, layer, x, options), expected);
 
@@ -106,15 +112,18 @@ TEST_P(DenseCoding, PathsTiersThreadsAndSplitsGiveTheSameBits) {
                 for (std::size_t r = 0; r < count; ++r) {
                     ForwardOptions one = options;
                     one.sample += r;
-                    layer.forward_fast(context, row(x, r, layer.inputs()), row(y, r, layer.neurons()), one);
+                    layer.forward_fast(context, row(x, r, layer.inputs()),
+                                       row(y, r, layer.neurons()), one);
                 }
                 EXPECT_EQ(y, expected) << "forward_fast";
 
                 for (std::size_t r = 0; r < count; ++r) {
                     ForwardOptions one = options;
                     one.sample += r;
-                    const StreamArray streams = layer.encode(context, row(x, r, layer.inputs()), one);
-                    layer.forward_prepacked(context, streams.view(), row_major(row(y, r, layer.neurons()), layer.neurons()));
+                    const StreamArray streams =
+                        layer.encode(context, row(x, r, layer.inputs()), one);
+                    layer.forward_prepacked(context, streams.view(),
+                                            row_major(row(y, r, layer.neurons()), layer.neurons()));
                 }
                 EXPECT_EQ(y, expected) << "forward_prepacked";
 
@@ -122,14 +131,17 @@ TEST_P(DenseCoding, PathsTiersThreadsAndSplitsGiveTheSameBits) {
                 const std::size_t cut = count / 3;
                 ForwardOptions rest = options;
                 rest.sample += cut;
-                std::vector<double> head(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(cut * layer.inputs()));
-                std::vector<double> tail(x.begin() + static_cast<std::ptrdiff_t>(cut * layer.inputs()), x.end());
+                std::vector<double> head(
+                    x.begin(), x.begin() + static_cast<std::ptrdiff_t>(cut * layer.inputs()));
+                std::vector<double> tail(
+                    x.begin() + static_cast<std::ptrdiff_t>(cut * layer.inputs()), x.end());
                 std::vector<double> joined = batch(context, layer, head, options);
                 const std::vector<double> second = batch(context, layer, tail, rest);
                 joined.insert(joined.end(), second.begin(), second.end());
                 EXPECT_EQ(joined, expected) << "split batch";
 
-                layer.forward_streamed(context, row_major(std::span<const double>(x), layer.inputs()),
+                layer.forward_streamed(context,
+                                       row_major(std::span<const double>(x), layer.inputs()),
                                        row_major(std::span<double>(y), layer.neurons()), {},
                                        {.stop = Stop::none, .forward = options});
                 EXPECT_EQ(y, expected) << "forward_streamed to the end";
@@ -148,8 +160,10 @@ TEST_P(DenseCoding, WeightsDoNotDependOnTierOrThreads) {
         if (!tier.supported) continue;
         for (const int threads : {1, 3}) {
             const ExecutionContext context({.threads = threads, .tier = std::string(tier.name)});
-            const DenseOptions options{.inputs = 20, .neurons = 11, .length = 200, .coding = GetParam(), .seed = 17};
-            const DenseLayer layer(options, oracle::uniform(220, oracle::lowest(GetParam()), 1.0, 8), {}, context);
+            const DenseOptions options{
+                .inputs = 20, .neurons = 11, .length = 200, .coding = GetParam(), .seed = 17};
+            const DenseLayer layer(
+                options, oracle::uniform(220, oracle::lowest(GetParam()), 1.0, 8), {}, context);
             if (checksum.empty()) checksum = layer.checksum();
             EXPECT_EQ(layer.checksum(), checksum) << tier.name;
         }
@@ -158,8 +172,8 @@ TEST_P(DenseCoding, WeightsDoNotDependOnTierOrThreads) {
 
 TEST_P(DenseCoding, StridedSamplesOutputsAndStreamsAreTakenAsTheyAre) {
     const ExecutionContext context({.threads = 2});
-    const DenseLayer layer = oracle::random_layer(
-        {.inputs = 9, .neurons = 5, .length = 130, .coding = GetParam()}, 21);
+    const DenseLayer layer =
+        oracle::random_layer({.inputs = 9, .neurons = 5, .length = 130, .coding = GetParam()}, 21);
     const std::size_t samples = 12;
     const std::vector<double> x = oracle::random_samples(layer, samples, 22);
     const std::vector<double> expected = batch(context, layer, x);
@@ -191,7 +205,8 @@ TEST_P(DenseCoding, StridedSamplesOutputsAndStreamsAreTakenAsTheyAre) {
     }
     EXPECT_EQ(y, batch(context, layer, turned));
 
-    // Streams with gaps between them, and all samples in one array with the sample as the inner stride.
+    // Streams with gaps between them, and all samples in one array with the sample as the inner
+    // stride.
     const std::size_t words = 3;
     std::vector<std::uint64_t> gaps(samples * 9 * words * 2);
     for (std::size_t r = 0; r < samples; ++r) {
@@ -199,7 +214,11 @@ TEST_P(DenseCoding, StridedSamplesOutputsAndStreamsAreTakenAsTheyAre) {
         for (std::size_t i = 0; i < 9; ++i)
             std::copy_n(streams.view().stream(0, i), words, &gaps[(i * samples + r) * words * 2]);
     }
-    const StreamView strided{gaps.data(), samples, 9, 130, static_cast<std::ptrdiff_t>(2 * words),
+    const StreamView strided{gaps.data(),
+                             samples,
+                             9,
+                             130,
+                             static_cast<std::ptrdiff_t>(2 * words),
                              static_cast<std::ptrdiff_t>(samples * 2 * words)};
     layer.forward_prepacked(context, strided, row_major(std::span<double>(y), 5));
     EXPECT_EQ(y, expected);
@@ -222,7 +241,8 @@ TEST_P(DenseCoding, EightThreadsMayUseOneLayerAtOnce) {
                     layer.forward_batch(context, x, y);
                     good[k] &= y == expected;
                     layer.forward_streamed(context, row_major(std::span<const double>(x), 40),
-                                           row_major(std::span<double>(y), 12), {}, {.stop = Stop::none});
+                                           row_major(std::span<double>(y), 12), {},
+                                           {.stop = Stop::none});
                     good[k] &= y == expected;
                     layer.forward(context, row(x, k, 40), row(y, 0, 12), {.sample = k});
                     for (std::size_t n = 0; n < 12; ++n) good[k] &= y[n] == expected[k * 12 + n];
@@ -235,8 +255,7 @@ TEST_P(DenseCoding, EightThreadsMayUseOneLayerAtOnce) {
 TEST(DenseLayer, ContextSeedIsTheDefaultAndTheForwardsSeedIsCloser) {
     const ExecutionContext zero({.threads = 1});
     const ExecutionContext seeded({.threads = 1, .seed = 77});
-    const DenseLayer layer = oracle::random_layer(
-        {.inputs = 8, .neurons = 3, .length = 256}, 1);
+    const DenseLayer layer = oracle::random_layer({.inputs = 8, .neurons = 3, .length = 256}, 1);
     const std::vector<double> x = oracle::random_samples(layer, 4, 2);
     EXPECT_EQ(batch(seeded, layer, x), batch(zero, layer, x, {.seed = 77, .sample = 0}));
     EXPECT_NE(batch(seeded, layer, x), batch(zero, layer, x));
@@ -270,23 +289,27 @@ TEST(DenseLayer, CopiesAreIndependent) {
     EXPECT_EQ(a.weights()[0], weights[0]);
 }
 
-// No two streams of a layer are more alike than chance explains. Of independent streams with many ones
-// and zeros, (both - expected) / sigma is close to a standard normal; over 2,016 + 64 * 256 pairs the
-// largest of |z| passes 5.6 with probability below 4e-4.
+// No two streams of a layer are more alike than chance explains. Of independent streams with many
+// ones and zeros, (both - expected) / sigma is close to a standard normal; over 2,016 + 64 * 256
+// pairs the largest of |z| passes 5.6 with probability below 4e-4.
 TEST(DenseLayer, NoTwoOfItsStreamsAreMoreAlikeThanChance) {
     const ExecutionContext context({.threads = 2});
     const std::uint64_t length = 4096;
     // Values near 0 or 1 have few ones or zeros, and an SCC that means little.
-    const DenseLayer layer({.inputs = 64, .neurons = 4, .length = length, .weight_scale = 1.0, .seed = 1},
-                           oracle::uniform(64 * 4, 0.3, 0.7, 1));
+    const DenseLayer layer(
+        {.inputs = 64, .neurons = 4, .length = length, .weight_scale = 1.0, .seed = 1},
+        oracle::uniform(64 * 4, 0.3, 0.7, 1));
     const std::vector<double> x = oracle::uniform(64, 0.3, 0.7, 2);
     const StreamArray inputs = layer.encode(context, x);
     // The weights as the layer draws them, by their names.
     std::vector<double> p(layer.weights().begin(), layer.weights().end());
     for (double& value : p) value /= layer.weight_scale();
-    const StreamArray weights =
-        encode(context, p, length, Coding::unipolar,
-               {.seed = combine_seeds(layer.seed(), 0), .layer = 0, .role = Role::weight, .sample = 0, .first_index = 0});
+    const StreamArray weights = encode(context, p, length, Coding::unipolar,
+                                       {.seed = combine_seeds(layer.seed(), 0),
+                                        .layer = 0,
+                                        .role = Role::weight,
+                                        .sample = 0,
+                                        .first_index = 0});
 
     const auto largest = [&](const StreamView& a, const StreamView& b, bool same) {
         double worst = 0.0;
@@ -311,9 +334,10 @@ TEST(DenseLayer, NoTwoOfItsStreamsAreMoreAlikeThanChance) {
     EXPECT_LT(largest(weights.view(), weights.view(), true), 5.6);
     // The audit sees what it should: a stream against itself.
     EXPECT_GT(largest(inputs.view(), inputs.view(), false), 30.0);
-    // SCC itself, of every input-weight pair: 5.6 sigmas of its numerator over the least denominator
-    // (p = 0.3 with 0.7) are 0.09 to 0.21.
-    for (const double value : scc_matrix(context, inputs.view(), weights.view())) EXPECT_LT(std::abs(value), 0.21);
+    // SCC itself, of every input-weight pair: 5.6 sigmas of its numerator over the least
+    // denominator (p = 0.3 with 0.7) are 0.09 to 0.21.
+    for (const double value : scc_matrix(context, inputs.view(), weights.view()))
+        EXPECT_LT(std::abs(value), 0.21);
 }
 
 }  // namespace

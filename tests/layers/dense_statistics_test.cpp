@@ -16,7 +16,8 @@ long long weight_ones(const DenseLayer& layer, std::size_t flat) {
     const double p = layer.coding() == Coding::bipolar ? (w + 1) / 2 : std::abs(w);
     long long ones = 0;
     for (std::uint64_t t = 0; t < layer.length(); ++t)
-        ones += oracle::stream_bit(oracle::mix(layer.seed()), layer.id(), 1, layer.redraws(), flat, t, p);
+        ones += oracle::stream_bit(oracle::mix(layer.seed()), layer.id(), 1, layer.redraws(), flat,
+                                   t, p);
     return ones;
 }
 
@@ -24,12 +25,9 @@ TEST(DenseStatistics, MeanAndVarianceAreThoseOfTheDrawnWeights) {
     const ExecutionContext context({.threads = 2});
     constexpr std::size_t kInputs = 12, kNeurons = 3, kSamples = 8000;
     for (const Coding coding : kCodings) {
-        const DenseLayer layer = oracle::random_layer({.inputs = kInputs,
-                                                       .neurons = kNeurons,
-                                                       .length = 256,
-                                                       .coding = coding,
-                                                       .seed = 123},
-                                                      40);
+        const DenseLayer layer = oracle::random_layer(
+            {.inputs = kInputs, .neurons = kNeurons, .length = 256, .coding = coding, .seed = 123},
+            40);
         const std::vector<double> x = oracle::random_samples(layer, 1, 41);
         std::vector<double> xs;
         for (std::size_t r = 0; r < kSamples; ++r) xs.insert(xs.end(), x.begin(), x.end());
@@ -65,8 +63,10 @@ TEST(DenseStatistics, MeanAndVarianceAreThoseOfTheDrawnWeights) {
             for (std::size_t r = 0; r < kSamples; ++r)
                 squares += (y[r * kNeurons + n] - average) * (y[r * kNeurons + n] - average);
             // Nine means and nine variances: 4.5 sigmas of any is a chance of 1e-4.
-            EXPECT_LT(std::abs(average - mean), 4.5 * std::sqrt(variance / kSamples)) << name(coding);
-            EXPECT_LT(std::abs(squares / kSamples / variance - 1.0), 4.5 * std::sqrt(2.0 / kSamples))
+            EXPECT_LT(std::abs(average - mean), 4.5 * std::sqrt(variance / kSamples))
+                << name(coding);
+            EXPECT_LT(std::abs(squares / kSamples / variance - 1.0),
+                      4.5 * std::sqrt(2.0 / kSamples))
                 << name(coding);
         }
     }
@@ -75,12 +75,8 @@ TEST(DenseStatistics, MeanAndVarianceAreThoseOfTheDrawnWeights) {
 TEST(DenseStatistics, MeanOverRedrawsIsTheWeights) {
     const ExecutionContext context({.threads = 1});
     for (const Coding coding : kCodings) {
-        DenseLayer layer = oracle::random_layer({.inputs = 6,
-                                                 .neurons = 2,
-                                                 .length = 100,
-                                                 .coding = coding,
-                                                 .seed = 5},
-                                                50);
+        DenseLayer layer = oracle::random_layer(
+            {.inputs = 6, .neurons = 2, .length = 100, .coding = coding, .seed = 5}, 50);
         const std::vector<double> x = oracle::random_samples(layer, 1, 51);
         std::vector<double> exact(2), y(2), sum(2), squares(2);
         layer.forward_expected(context, row_major(std::span<const double>(x), 6),
@@ -115,7 +111,9 @@ TEST(DenseStatistics, ZeroAndOneAreExact) {
     std::vector<double> y(1);
     layer.forward(context, std::vector<double>{1, 1, 0, 1}, y);
     EXPECT_EQ(y[0], 2.0);
-    const DenseLayer bipolar({.inputs = 4, .neurons = 1, .length = 999, .coding = Coding::bipolar, .seed = 9}, std::vector<double>{1, -1, 1, -1});
+    const DenseLayer bipolar(
+        {.inputs = 4, .neurons = 1, .length = 999, .coding = Coding::bipolar, .seed = 9},
+        std::vector<double>{1, -1, 1, -1});
     bipolar.forward(context, std::vector<double>{1, 1, -1, -1}, y);
     EXPECT_EQ(y[0], 0.0);
     bipolar.forward(context, std::vector<double>{1, -1, 1, -1}, y);

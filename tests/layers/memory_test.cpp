@@ -1,4 +1,5 @@
-// Memory: nothing is allocated in steady state, and the peak does not depend on the number of samples.
+// Memory: nothing is allocated in steady state, and the peak does not depend on the number of
+// samples.
 #include <bitaxon/layers/network.hpp>
 
 #include "oracle.hpp"
@@ -25,15 +26,22 @@ void* counted(std::size_t bytes, std::size_t alignment) {
 
 }  // namespace
 
-// Every allocation of this executable through C++ is counted. oneTBB's tasks come from its own pool.
-[[gnu::noinline]] void* operator new(std::size_t bytes) { return counted(bytes, alignof(std::max_align_t)); }
+// Every allocation of this executable through C++ is counted. oneTBB's tasks come from its own
+// pool.
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
+    return counted(bytes, alignof(std::max_align_t));
+}
 [[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment) {
     return counted(bytes, static_cast<std::size_t>(alignment));
 }
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept {
+    std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
+    std::free(memory);
+}
 
 namespace bitaxon {
 namespace {
@@ -62,11 +70,8 @@ INSTANTIATE_TEST_SUITE_P(Threads, SteadyState, testing::Values(1, 2, 4));
 TEST_P(SteadyState, ForwardsOfADenseLayerAllocateNothing) {
     const ExecutionContext context({.threads = GetParam()});
     for (const std::size_t samples : {1u, 3u, 100u, 1000u}) {
-        const DenseLayer layer = oracle::random_layer({.inputs = 64,
-                                                       .neurons = 32,
-                                                       .length = 1024,
-                                                       .coding = Coding::split_unipolar},
-                                                      1);
+        const DenseLayer layer = oracle::random_layer(
+            {.inputs = 64, .neurons = 32, .length = 1024, .coding = Coding::split_unipolar}, 1);
         const std::vector<double> x = oracle::random_samples(layer, samples, 2);
         std::vector<double> y(samples * 32);
         layer.forward_batch(context, x, y);
@@ -81,9 +86,14 @@ TEST_P(SteadyState, ForwardsOfADenseLayerAllocateNothing) {
 
 TEST_P(SteadyState, ForwardsOfANetworkAllocateNothing) {
     const ExecutionContext context({.threads = GetParam()});
-    const DenseOptions first{.inputs = 64, .neurons = 32, .length = 256, .coding = Coding::split_unipolar,
-                             .activation = Activation::relu, .seed = 1};
-    const DenseOptions second{.inputs = 32, .neurons = 10, .length = 256, .coding = Coding::split_unipolar, .seed = 2};
+    const DenseOptions first{.inputs = 64,
+                             .neurons = 32,
+                             .length = 256,
+                             .coding = Coding::split_unipolar,
+                             .activation = Activation::relu,
+                             .seed = 1};
+    const DenseOptions second{
+        .inputs = 32, .neurons = 10, .length = 256, .coding = Coding::split_unipolar, .seed = 2};
     Network network({oracle::random_layer(first, 1), oracle::random_layer(second, 2)});
     const std::vector<double> x = oracle::uniform(500 * 64, 0, 1, 3);
     std::vector<double> y(500 * 10);
@@ -91,13 +101,15 @@ TEST_P(SteadyState, ForwardsOfANetworkAllocateNothing) {
     network.calibrate(context, samples);
     network.forward_batch(context, samples, row_major(std::span(y), 10));
     for (int round = 0; round < 20; ++round)
-        EXPECT_EQ(allocations_in([&] { network.forward_batch(context, samples, row_major(std::span(y), 10)); }), 0);
+        EXPECT_EQ(allocations_in([&] {
+                      network.forward_batch(context, samples, row_major(std::span(y), 10));
+                  }),
+                  0);
 }
 
 TEST(Memory, PeakDoesNotGrowWithTheNumberOfSamples) {
     const ExecutionContext context({.threads = 2});
-    const DenseLayer layer = oracle::random_layer(
-        {.inputs = 16, .neurons = 8, .length = 64}, 1);
+    const DenseLayer layer = oracle::random_layer({.inputs = 16, .neurons = 8, .length = 64}, 1);
     const std::vector<double> x = oracle::random_samples(layer, 100'000, 2);
     std::vector<double> y(100'000 * 8, 1.0);
     layer.forward_batch(context, std::span(x).first(100 * 16), std::span(y).first(100 * 8));
@@ -106,14 +118,15 @@ TEST(Memory, PeakDoesNotGrowWithTheNumberOfSamples) {
     const long large = peak_kilobytes();
     RecordProperty("kilobytes_100_samples", std::to_string(small));
     RecordProperty("kilobytes_100000_samples", std::to_string(large));
-    // Thread stacks and the arena's own pool may be touched a little deeper; the samples are 12.8 MB.
+    // Thread stacks and the arena's own pool may be touched a little deeper; the samples are 12.8
+    // MB.
     EXPECT_LT(large - small, 2048) << small << " kB, then " << large << " kB";
 }
 
 TEST(Memory, ScratchOfALongStreamStaysSmall) {
     const ExecutionContext context({.threads = 1});
-    const DenseLayer layer = oracle::random_layer(
-        {.inputs = 4, .neurons = 1, .length = 1 << 23}, 1);
+    const DenseLayer layer =
+        oracle::random_layer({.inputs = 4, .neurons = 1, .length = 1 << 23}, 1);
     std::vector<double> y(64);
     const std::vector<double> x = oracle::random_samples(layer, 64, 2);
     const long before = peak_kilobytes();

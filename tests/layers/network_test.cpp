@@ -15,10 +15,16 @@ namespace {
 constexpr std::size_t kInputs = 12, kHidden = 9, kOutputs = 4;
 
 Network make(Coding coding, std::uint64_t length = 200) {
-    DenseOptions first{.inputs = kInputs, .neurons = kHidden, .length = length, .coding = coding,
-                       .activation = Activation::relu, .input_range = 2.0, .seed = 11};
+    DenseOptions first{.inputs = kInputs,
+                       .neurons = kHidden,
+                       .length = length,
+                       .coding = coding,
+                       .activation = Activation::relu,
+                       .input_range = 2.0,
+                       .seed = 11};
     if (coding == Coding::bipolar) first.activation = Activation::none;
-    const DenseOptions second{.inputs = kHidden, .neurons = kOutputs, .length = length, .coding = coding, .seed = 12};
+    const DenseOptions second{
+        .inputs = kHidden, .neurons = kOutputs, .length = length, .coding = coding, .seed = 12};
     return Network({oracle::random_layer(first, 100), oracle::random_layer(second, 200)});
 }
 
@@ -26,14 +32,18 @@ std::vector<double> samples_of(const Network& network, std::size_t count) {
     return oracle::random_samples(network.layers()[0], count, 300);
 }
 
-MatrixView<const double> in(const std::vector<double>& x) { return row_major(std::span<const double>(x), kInputs); }
+MatrixView<const double> in(const std::vector<double>& x) {
+    return row_major(std::span<const double>(x), kInputs);
+}
 MatrixView<double> out(std::vector<double>& y) { return row_major(std::span<double>(y), kOutputs); }
 
 class NetworkCoding : public testing::TestWithParam<Coding> {};
 INSTANTIATE_TEST_SUITE_P(Codings, NetworkCoding,
                          testing::Values(Coding::unipolar, Coding::bipolar, Coding::split_unipolar),
                          [](const auto& test) {
-                             return test.param == Coding::split_unipolar ? "split" : std::string(name(test.param));
+                             return test.param == Coding::split_unipolar
+                                        ? "split"
+                                        : std::string(name(test.param));
                          });
 
 TEST_P(NetworkCoding, EqualsItsLayersOneAfterAnother) {
@@ -47,10 +57,12 @@ TEST_P(NetworkCoding, EqualsItsLayersOneAfterAnother) {
     EXPECT_EQ(second.id(), 1u);
     for (std::size_t r = 0; r < 6; ++r) {
         const std::vector<double> sample(x.begin() + static_cast<std::ptrdiff_t>(r * kInputs),
-                                         x.begin() + static_cast<std::ptrdiff_t>((r + 1) * kInputs));
+                                         x.begin() +
+                                             static_cast<std::ptrdiff_t>((r + 1) * kInputs));
         std::vector<double> hidden = oracle::forward(network.layers()[0], sample, 8, 3 + r);
         for (double& h : hidden)
-            h = std::clamp(h, GetParam() == Coding::bipolar ? -second.input_range() : 0.0, second.input_range());
+            h = std::clamp(h, GetParam() == Coding::bipolar ? -second.input_range() : 0.0,
+                           second.input_range());
         const std::vector<double> expected = oracle::forward(second, hidden, 8, 3 + r);
         for (std::size_t n = 0; n < kOutputs; ++n) EXPECT_EQ(y[r * kOutputs + n], expected[n]) << r;
     }
@@ -65,11 +77,13 @@ TEST_P(NetworkCoding, PathsTiersAndThreadsGiveTheSameBits) {
     std::vector<double> expected(count * kOutputs);
     for (std::size_t r = 0; r < count; ++r)
         network.forward(portable, std::span(x).subspan(r * kInputs, kInputs),
-                        std::span(expected).subspan(r * kOutputs, kOutputs), {.seed = 1, .sample = r});
+                        std::span(expected).subspan(r * kOutputs, kOutputs),
+                        {.seed = 1, .sample = r});
     for (const kernels::TierInfo& tier : kernels::tiers()) {
         if (!tier.supported) continue;
         for (const int threads : {1, 2, 4}) {
-            const ExecutionContext context({.threads = threads, .tier = std::string(tier.name), .seed = 1});
+            const ExecutionContext context(
+                {.threads = threads, .tier = std::string(tier.name), .seed = 1});
             std::vector<double> y(expected.size());
             network.forward_batch(context, in(x), out(y));
             EXPECT_EQ(y, expected) << tier.name << ", " << threads;
@@ -96,7 +110,8 @@ TEST(Network, CalibrationTakesTheQuantileAndSaturationIsCounted) {
     network.calibrate(context, in(x), 1.0);
     const double all = network.layers()[1].input_range();
     std::vector<double> hidden(400 * kHidden);
-    network.layers()[0].forward_expected(context, in(x), row_major(std::span(hidden), kHidden), ExpectedWeights::mean);
+    network.layers()[0].forward_expected(context, in(x), row_major(std::span(hidden), kHidden),
+                                         ExpectedWeights::mean);
     EXPECT_EQ(all, *std::max_element(hidden.begin(), hidden.end()));
     network.calibrate(context, in(x), 0.5);
     EXPECT_LT(network.layers()[1].input_range(), all);
@@ -106,7 +121,8 @@ TEST(Network, CalibrationTakesTheQuantileAndSaturationIsCounted) {
     // Half of the magnitudes lie above a median; relu's zeros do not.
     EXPECT_GT(network.saturated(), 400u * kHidden / 4);
     EXPECT_LE(network.saturated(), 400u * kHidden);
-    for (const double bad : {0.0, 1.5, -1.0}) EXPECT_THROW(network.calibrate(context, in(x), bad), Error);
+    for (const double bad : {0.0, 1.5, -1.0})
+        EXPECT_THROW(network.calibrate(context, in(x), bad), Error);
 }
 
 TEST(Network, LongStreamsApproachTheExpectation) {
@@ -155,7 +171,8 @@ TEST(Network, NeighboursMustFit) {
         Network({oracle::random_layer(a, 1), oracle::random_layer(a, 2)});
         FAIL() << "nothing was thrown";
     } catch (const Error& error) {
-        EXPECT_EQ(std::string(error.what()), "layers[1].inputs: got 3, expected 4, the neurons of the layer before");
+        EXPECT_EQ(std::string(error.what()),
+                  "layers[1].inputs: got 3, expected 4, the neurons of the layer before");
     }
     EXPECT_THROW(Network({}), Error);
 }
@@ -164,7 +181,8 @@ class NetworkFile : public testing::Test {
   protected:
     NetworkFile()
         : path_(std::filesystem::temp_directory_path() /
-                ("bitaxon-" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()) +
+                ("bitaxon-" +
+                 std::string(testing::UnitTest::GetInstance()->current_test_info()->name()) +
                  ".safetensors")) {}
     ~NetworkFile() override { std::filesystem::remove(path_); }
     std::filesystem::path path_;
@@ -196,7 +214,8 @@ TEST_F(NetworkFile, EveryTruncationAndEveryFlippedByteIsAnError) {
         std::ofstream(path_, std::ios::binary) << damaged;
         EXPECT_THROW(Network::load(path_), Error) << "at byte " << place;
     };
-    for (std::size_t size = 0; size < bytes.size(); ++size) expect_error(bytes.substr(0, size), size);
+    for (std::size_t size = 0; size < bytes.size(); ++size)
+        expect_error(bytes.substr(0, size), size);
     for (std::size_t i = 0; i < bytes.size(); ++i) {
         std::string damaged = bytes;
         damaged[i] = static_cast<char>(damaged[i] ^ (1 << (i % 8)));

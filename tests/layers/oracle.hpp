@@ -21,8 +21,8 @@ inline std::uint64_t mix(std::uint64_t x) {
 
 // Bit `time` of a stream: the 32-bit number whose j-th most significant bit is bit time % 64 of
 // R(time / 64, j) is compared with p * 2^32.
-inline bool stream_bit(std::uint64_t seed, std::uint64_t layer, std::uint64_t role, std::uint64_t sample,
-                       std::uint64_t index, std::uint64_t time, double p) {
+inline bool stream_bit(std::uint64_t seed, std::uint64_t layer, std::uint64_t role,
+                       std::uint64_t sample, std::uint64_t index, std::uint64_t time, double p) {
     const std::uint64_t golden = 0x9e3779b97f4a7c15;
     std::uint64_t k = mix(seed + golden);
     k = mix(k + (layer * 256 + role) * golden);
@@ -42,7 +42,8 @@ inline bool stream_bit(std::uint64_t seed, std::uint64_t layer, std::uint64_t ro
     return static_cast<double>(number) < std::nearbyint(p * 4294967296.0);
 }
 
-// Output of one sample. `sums` of a layer without activation is what a circuit's counter would hold.
+// Output of one sample. `sums` of a layer without activation is what a circuit's counter would
+// hold.
 inline std::vector<double> forward(const DenseLayer& layer, const std::vector<double>& x,
                                    std::uint64_t forward_seed, std::uint64_t sample) {
     const std::uint64_t input_seed = mix(layer.seed()) ^ forward_seed;
@@ -56,14 +57,18 @@ inline std::vector<double> forward(const DenseLayer& layer, const std::vector<do
             const double w = layer.weights()[flat] / layer.weight_scale();
             const double v = x[i] / layer.input_range();
             for (std::uint64_t t = 0; t < layer.length(); ++t) {
-                const bool xb = stream_bit(input_seed, layer.id(), 0, sample, i, t, bipolar ? (v + 1) / 2 : v);
+                const bool xb =
+                    stream_bit(input_seed, layer.id(), 0, sample, i, t, bipolar ? (v + 1) / 2 : v);
                 const bool wb = stream_bit(weight_seed, layer.id(), 1, layer.redraws(), flat, t,
                                            bipolar ? (w + 1) / 2 : std::abs(w));
-                if (bipolar) count += xb == wb ? 1 : -1;
-                else if (xb && wb) count += w < 0 ? -1 : 1;
+                if (bipolar)
+                    count += xb == wb ? 1 : -1;
+                else if (xb && wb)
+                    count += w < 0 ? -1 : 1;
             }
         }
-        const double scale = layer.scale() == Scale::mean ? 1.0 / static_cast<double>(layer.inputs()) : 1.0;
+        const double scale =
+            layer.scale() == Scale::mean ? 1.0 / static_cast<double>(layer.inputs()) : 1.0;
         double value = scale * layer.weight_scale() * layer.input_range() /
                            static_cast<double>(layer.length()) * static_cast<double>(count) +
                        layer.bias()[n];
@@ -90,12 +95,13 @@ inline double lowest(Coding coding) { return coding == Coding::unipolar ? 0.0 : 
 /// A layer of random weights and biases.
 inline DenseLayer random_layer(DenseOptions options, unsigned seed) {
     if (!options.seed) options.seed = seed;
-    return DenseLayer(options,
-                      uniform(options.inputs * options.neurons, lowest(options.coding), 1.0, seed + 1),
-                      uniform(options.neurons, -0.5, 0.5, seed + 2));
+    return DenseLayer(
+        options, uniform(options.inputs * options.neurons, lowest(options.coding), 1.0, seed + 1),
+        uniform(options.neurons, -0.5, 0.5, seed + 2));
 }
 
-inline std::vector<double> random_samples(const DenseLayer& layer, std::size_t count, unsigned seed) {
+inline std::vector<double> random_samples(const DenseLayer& layer, std::size_t count,
+                                          unsigned seed) {
     const double low = layer.coding() == Coding::bipolar ? -layer.input_range() : 0.0;
     return uniform(count * layer.inputs(), low, layer.input_range(), seed);
 }

@@ -13,7 +13,8 @@ namespace {
 constexpr Coding kCodings[] = {Coding::unipolar, Coding::bipolar, Coding::split_unipolar};
 
 std::size_t argmax(std::span<const double> values) {
-    return static_cast<std::size_t>(std::max_element(values.begin(), values.end()) - values.begin());
+    return static_cast<std::size_t>(std::max_element(values.begin(), values.end()) -
+                                    values.begin());
 }
 
 struct Outcome {
@@ -55,26 +56,24 @@ INSTANTIATE_TEST_SUITE_P(Codings, StopRule, testing::ValuesIn(kCodings), [](cons
 TEST_P(StopRule, ErrorRateStaysBelowDelta) {
     constexpr std::size_t kSamples = 10'000;
     for (const double delta : {0.2, 0.05, 0.01}) {
-        const DenseLayer layer = oracle::random_layer({.inputs = 64,
-                                                       .neurons = 10,
-                                                       .length = 1024,
-                                                       .coding = GetParam(),
-                                                       .seed = 3},
-                                                      60);
+        const DenseLayer layer = oracle::random_layer(
+            {.inputs = 64, .neurons = 10, .length = 1024, .coding = GetParam(), .seed = 3}, 60);
         const Outcome outcome = run(layer, kSamples, delta, 64);
-        std::cout << name(GetParam()) << ": delta " << delta << ", error rate " << outcome.error_rate
-                  << ", mean length " << outcome.mean_length << " of 1024\n";
+        std::cout << name(GetParam()) << ": delta " << delta << ", error rate "
+                  << outcome.error_rate << ", mean length " << outcome.mean_length << " of 1024\n";
         EXPECT_LE(outcome.error_rate, delta + 3 * std::sqrt(delta * (1 - delta) / kSamples));
         EXPECT_LT(outcome.mean_length, 1024);
     }
 }
 
-// Neighbours that lie far apart are told apart early: a rule that never stops would pass the test above.
+// Neighbours that lie far apart are told apart early: a rule that never stops would pass the test
+// above.
 TEST_P(StopRule, ClearAnswersStopEarly) {
     std::vector<double> weights(10 * 64);
     for (std::size_t n = 0; n < 10; ++n)
         for (std::size_t i = 0; i < 64; ++i) weights[n * 64 + i] = i / 7 == n ? 1.0 : 0.1;
-    const DenseLayer layer({.inputs = 64, .neurons = 10, .length = 4096, .coding = GetParam(), .seed = 4}, weights);
+    const DenseLayer layer(
+        {.inputs = 64, .neurons = 10, .length = 4096, .coding = GetParam(), .seed = 4}, weights);
     std::vector<double> x(64 * 10, 0.05), y(100);
     for (std::size_t r = 0; r < 10; ++r)
         for (std::size_t i = 0; i < 64; ++i)
@@ -91,7 +90,8 @@ TEST_P(StopRule, ClearAnswersStopEarly) {
 
 TEST(StopRule, LargerBlocksLookLessOften) {
     const DenseLayer layer = oracle::random_layer(
-        {.inputs = 32, .neurons = 4, .length = 1000, .coding = Coding::split_unipolar, .seed = 3}, 61);
+        {.inputs = 32, .neurons = 4, .length = 1000, .coding = Coding::split_unipolar, .seed = 3},
+        61);
     for (const std::uint64_t block : {64u, 128u, 256u, 1024u}) {
         const Outcome outcome = run(layer, 500, 0.05, block);
         EXPECT_LE(outcome.error_rate, 0.05 + 3 * std::sqrt(0.05 * 0.95 / 500));
@@ -106,7 +106,8 @@ TEST(StopRule, BiasTakesPartInTheDecision) {
     const std::vector<double> x(8, 0.5);
     std::vector<double> y(2);
     std::vector<std::uint64_t> lengths(1);
-    layer.forward_streamed(context, row_major(std::span<const double>(x), 8), row_major(std::span(y), 2), lengths);
+    layer.forward_streamed(context, row_major(std::span<const double>(x), 8),
+                           row_major(std::span(y), 2), lengths);
     EXPECT_LE(lengths[0], 256u);
     EXPECT_GT(y[1], y[0]);
 }

@@ -21,8 +21,8 @@ def test_encode_is_the_definition(length):
 
 
 @pytest.mark.parametrize("name", ["seed", "layer", "sample", "first_index"])
-def test_names_reach_up_to_64_bits(name):
-    most = 2**64 - 1 if name != "layer" else 2**56 - 1
+def test_names_reach_up_to_their_bounds(name):
+    most = {"layer": 2**56, "first_index": 2**63}.get(name, 2**64) - 1
     identity = {"seed": 1, "layer": 2, "sample": 3, "first_index": 4, name: most}
     key = oracle.stream_key(identity["seed"], identity["layer"], "input", identity["sample"],
                             identity["first_index"])  # fmt: skip

@@ -16,8 +16,8 @@
 #include <immintrin.h>
 #include <limits>
 
-_Pragma("GCC push_options")
-_Pragma("GCC target(\"avx2,bmi2,popcnt,fma\")")
+#pragma GCC push_options
+#pragma GCC target("avx2,bmi2,popcnt,fma")
 
 namespace bitaxon::kernels {
 namespace {
@@ -415,7 +415,7 @@ void encode_threshold(const std::uint32_t* sequence, std::size_t length_bits, u6
 }  // namespace
 }  // namespace bitaxon::kernels
 
-_Pragma("GCC pop_options")
+#pragma GCC pop_options
 
 namespace bitaxon::kernels {
 

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <immintrin.h>
 
-_Pragma("GCC push_options")
-_Pragma("GCC target(\"avx512f,avx512bw,avx512dq,avx512vl\")")
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl")
 
 namespace bitaxon::kernels {
 namespace {
@@ -29,7 +29,7 @@ __m512i sum_bytes(__m512i bytes) { return _mm512_sad_epu8(bytes, _mm512_setzero_
 }  // namespace
 }  // namespace bitaxon::kernels
 
-_Pragma("GCC pop_options")
+#pragma GCC pop_options
 
 namespace bitaxon::kernels {
 

@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <immintrin.h>
 
-_Pragma("GCC push_options")
-_Pragma("GCC target(\"avx512f\")")
+#pragma GCC push_options
+#pragma GCC target("avx512f")
 
 namespace bitaxon::kernels {
 namespace {
@@ -41,7 +41,7 @@ __m512i sum_bytes(__m512i bytes) {
 }  // namespace
 }  // namespace bitaxon::kernels
 
-_Pragma("GCC pop_options")
+#pragma GCC pop_options
 
 namespace bitaxon::kernels {
 

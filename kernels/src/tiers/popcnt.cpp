@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <immintrin.h>
 
-_Pragma("GCC push_options")
-_Pragma("GCC target(\"popcnt\")")
+#pragma GCC push_options
+#pragma GCC target("popcnt")
 
 namespace bitaxon::kernels {
 namespace {
@@ -98,4 +98,4 @@ void install_popcnt(KernelTable& table) noexcept {
 
 }  // namespace bitaxon::kernels
 
-_Pragma("GCC pop_options")
+#pragma GCC pop_options

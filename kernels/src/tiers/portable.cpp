@@ -1,5 +1,5 @@
-// Standard C++ only: the root of every other tier. Loops are written so that compilers vectorise them
-// with whatever the baseline has (`omp simd`, no target flags).
+// Standard C++ only: the root of every other tier. Loops are written so that compilers vectorise
+// them with whatever the baseline has (`omp simd`, no target flags).
 #include "../install.hpp"
 
 #include <bitaxon/kernels/random_word.hpp>
@@ -120,8 +120,8 @@ void stream_keys(u64 base, u64 first_index, std::size_t streams, u64* a, u64* b)
     }
 }
 
-// Bit by bit of the threshold, most significant first: a lane is decided at the first plane where its
-// random bit and the threshold's differ, and is one if the threshold's bit is the larger.
+// Bit by bit of the threshold, most significant first: a lane is decided at the first plane where
+// its random bit and the threshold's differ, and is one if the threshold's bit is the larger.
 u64 bernoulli_word(u64 a, u64 b, u64 word, u64 threshold) {
     if (threshold >> kPlanes) return kOnes;
     u64 undecided = kOnes;
@@ -183,7 +183,8 @@ u64 count_groups(std::size_t words, Bits bits) {
 template <class Combine>
 void dense(const DenseProduct& p, Combine combine) {
     for (std::size_t n = 0; n < p.neuron_count; ++n) {
-        const u64* panel = p.panels + n / kPanelNeurons * p.panel_stride + n % kPanelNeurons * kGroupWords;
+        const u64* panel =
+            p.panels + n / kPanelNeurons * p.panel_stride + n % kPanelNeurons * kGroupWords;
         const std::uint8_t* signs =
             p.signs ? p.signs + n / kPanelNeurons * p.sign_stride + n % kPanelNeurons : nullptr;
         for (std::size_t r = 0; r < p.row_count; ++r) {
@@ -224,7 +225,8 @@ T reduce(std::size_t count, T start, Step step, Fold fold) {
     }
     for (std::size_t lane = 0; i + lane < count; ++lane) lanes[lane] = step(lanes[lane], i + lane);
     for (std::size_t half = kLanes / 2; half > 0; half /= 2)
-        for (std::size_t lane = 0; lane < half; ++lane) lanes[lane] = fold(lanes[lane], lanes[lane + half]);
+        for (std::size_t lane = 0; lane < half; ++lane)
+            lanes[lane] = fold(lanes[lane], lanes[lane + half]);
     return lanes[0];
 }
 
@@ -239,16 +241,19 @@ T larger(T a, T b) {
 
 template <class T>
 T dot(const T* a, const T* b, std::size_t count) noexcept {
-    return reduce(count, T{0}, [=](T lane, std::size_t i) { return lane + a[i] * b[i]; }, kAdd);
+    return reduce(
+        count, T{0}, [=](T lane, std::size_t i) { return lane + a[i] * b[i]; }, kAdd);
 }
 template <class T>
 T sum(const T* a, std::size_t count) noexcept {
-    return reduce(count, T{0}, [=](T lane, std::size_t i) { return lane + a[i]; }, kAdd);
+    return reduce(
+        count, T{0}, [=](T lane, std::size_t i) { return lane + a[i]; }, kAdd);
 }
 template <class T>
 T max(const T* a, std::size_t count) noexcept {
-    return reduce(count, -std::numeric_limits<T>::infinity(),
-                  [=](T lane, std::size_t i) { return larger(lane, a[i]); }, larger<T>);
+    return reduce(
+        count, -std::numeric_limits<T>::infinity(),
+        [=](T lane, std::size_t i) { return larger(lane, a[i]); }, larger<T>);
 }
 template <class T>
 void scale(const T* a, T factor, T* out, std::size_t count) noexcept {

@@ -16,13 +16,15 @@ class BitPanels {
     std::size_t words() const noexcept { return words_; }  ///< padded to whole groups
 
     /// Sets words first ... first + count - 1 of one neuron.
-    void write(std::size_t neuron, std::size_t first, const std::uint64_t* words, std::size_t count);
+    void write(std::size_t neuron, std::size_t first, const std::uint64_t* words,
+               std::size_t count);
     void read(std::size_t neuron, std::size_t first, std::uint64_t* words, std::size_t count) const;
 
     /// The product of rows with words first ... first + count - 1 (multiples of 8) of neurons
-    /// first_neuron (a multiple of 4) ... first_neuron + count - 1; the caller adds rows, signs, sums.
-    kernels::DenseProduct slice(std::size_t first_neuron, std::size_t neuron_count, std::size_t first,
-                                std::size_t count) const noexcept;
+    /// first_neuron (a multiple of 4) ... first_neuron + count - 1; the caller adds rows, signs,
+    /// sums.
+    kernels::DenseProduct slice(std::size_t first_neuron, std::size_t neuron_count,
+                                std::size_t first, std::size_t count) const noexcept;
 
   private:
     std::size_t index(std::size_t neuron, std::size_t word) const noexcept {

@@ -1,4 +1,5 @@
-// Packed bitstreams: bit t of a stream is word[t / 64] >> (t % 64) & 1, and bits past the end are zero.
+// Packed bitstreams: bit t of a stream is word[t / 64] >> (t % 64) & 1, and bits past the end are
+// zero.
 #pragma once
 
 #include <cstddef>
@@ -8,9 +9,9 @@
 
 namespace bitaxon {
 
-inline constexpr std::uint64_t kMaxLength = std::uint64_t{1} << 31;      ///< bits of one stream
-inline constexpr std::uint64_t kMaxRowBits = std::uint64_t{1} << 53;     ///< inputs times length
-inline constexpr std::size_t kAlignment = 64;                            ///< of every row, in bytes
+inline constexpr std::uint64_t kMaxLength = std::uint64_t{1} << 31;   ///< bits of one stream
+inline constexpr std::uint64_t kMaxRowBits = std::uint64_t{1} << 53;  ///< inputs times length
+inline constexpr std::size_t kAlignment = 64;                         ///< of every row, in bytes
 
 constexpr std::size_t words_for(std::uint64_t length_bits) noexcept {
     return static_cast<std::size_t>((length_bits + 63) / 64);
@@ -40,6 +41,7 @@ class AlignedWords {
 
   private:
     struct Free {
+        std::size_t alignment;
         void operator()(std::uint64_t* words) const noexcept;
     };
     std::unique_ptr<std::uint64_t[], Free> words_;
@@ -66,7 +68,8 @@ struct StreamView {
     }
 };
 
-/// Owned streams: 64-byte aligned, zero-padded rows of streams that follow one another without gaps.
+/// Owned streams: 64-byte aligned, zero-padded rows of streams that follow one another without
+/// gaps.
 class StreamArray {
   public:
     /// @throws Error unless rows, streams >= 1, 1 <= length <= 2^31 and streams * length <= 2^53

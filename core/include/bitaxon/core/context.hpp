@@ -17,15 +17,16 @@
 namespace bitaxon {
 
 struct ContextOptions {
-    std::optional<std::int64_t> threads = {};  ///< 1 ... 4096; all that the process may use unless given
-    std::string tier = {};                     ///< a tier's name; else BITAXON_TIER, else the best one
-    std::uint64_t seed = 0;                    ///< for forwards that are given none
+    std::optional<std::int64_t> threads =
+        {};                  ///< 1 ... 4096; all that the process may use unless given
+    std::string tier = {};   ///< a tier's name; else BITAXON_TIER, else the best one
+    std::uint64_t seed = 0;  ///< for forwards that are given none
 };
 
 /// What a long call tells its caller, and how the caller stops it.
 struct Monitor {
-    /// Called on the calling thread, at the end and about every 20 ms of work that lasts longer than
-    /// a millisecond. An exception that it throws cancels the work and leaves the call.
+    /// Called on the calling thread, at the end and about every 20 ms of work that lasts longer
+    /// than a millisecond. An exception that it throws cancels the work and leaves the call.
     std::function<void(std::size_t done, std::size_t total)> progress = {};
     /// A requested stop ends the call with ErrorCode::cancelled.
     std::stop_token stop = {};
@@ -36,7 +37,8 @@ class Job {
   public:
     explicit Job(std::stop_token stop = {}) : stop_(std::move(stop)) {}
 
-    /// Cheap enough for every tile. @throws Error with ErrorCode::cancelled once a stop was requested
+    /// Cheap enough for every tile. @throws Error with ErrorCode::cancelled once a stop was
+    /// requested
     void check() const;
     void cancel() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
 
@@ -85,8 +87,8 @@ class Scratch {
 
 /// Owns a oneTBB arena. Copies share it; all methods may be called from many threads at once.
 ///
-/// After a fork the child's first parallel call makes an arena of its own; work that was pending in the
-/// parent stays there.
+/// After a fork the child's first parallel call makes an arena of its own; work that was pending in
+/// the parent stays there.
 class ExecutionContext {
   public:
     /// @throws Error for 0 or fewer threads and for a tier that is unknown or not supported here
@@ -100,20 +102,26 @@ class ExecutionContext {
     int threads() const noexcept;
     std::uint64_t seed() const noexcept;
 
-    /// Runs body(0) ... body(pieces - 1) on the arena, in any order; the first exception is rethrown.
-    /// One piece, or a context of one thread, stays on the caller's thread.
+    /// Runs body(0) ... body(pieces - 1) on the arena, in any order; the first exception is
+    /// rethrown. One piece, or a context of one thread, stays on the caller's thread.
     template <class Body>
     void parallel_for(std::size_t pieces, Body&& body) const {
-        run_pieces(pieces, [](void* b, std::size_t i) { (*static_cast<std::remove_reference_t<Body>*>(b))(i); }, &body);
+        run_pieces(
+            pieces,
+            [](void* b, std::size_t i) { (*static_cast<std::remove_reference_t<Body>*>(b))(i); },
+            &body);
     }
 
     /// Runs work(job) and reports on it; `nanoseconds` is how long it is expected to take at most.
-    /// Work of over a millisecond with a progress function runs beside the calling thread, which keeps
-    /// reporting; other work stays on it.
+    /// Work of over a millisecond with a progress function runs beside the calling thread, which
+    /// keeps reporting; other work stays on it.
     template <class Work>
-    void supervise(const Monitor& monitor, std::size_t total, double nanoseconds, Work&& work) const {
-        run_supervised(monitor, total, nanoseconds,
-                       [](void* w, Job& job) { (*static_cast<std::remove_reference_t<Work>*>(w))(job); }, &work);
+    void supervise(const Monitor& monitor, std::size_t total, double nanoseconds,
+                   Work&& work) const {
+        run_supervised(
+            monitor, total, nanoseconds,
+            [](void* w, Job& job) { (*static_cast<std::remove_reference_t<Work>*>(w))(job); },
+            &work);
     }
 
     /// A scratch block of at least `bytes`; reserve_scratch makes sure that `blocks` of them can be

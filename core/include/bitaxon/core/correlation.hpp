@@ -8,8 +8,8 @@
 
 namespace bitaxon {
 
-/// Stochastic computing correlation from counts (A. Alaghi and J. P. Hayes, 2013): +1 when the ones of
-/// two streams overlap as much as their counts allow, -1 as little, 0 as independent streams do.
+/// Stochastic computing correlation from counts (A. Alaghi and J. P. Hayes, 2013): +1 when the ones
+/// of two streams overlap as much as their counts allow, -1 as little, 0 as independent streams do.
 /// A stream without ones or without zeros has no correlation to speak of: 0.
 ///   length  bits; ones_a, ones_b, both  numbers of ones in a, in b, in a AND b
 double scc_from_counts(std::uint64_t length, std::uint64_t ones_a, std::uint64_t ones_b,

@@ -13,7 +13,8 @@ MatrixView<const typename Derived::Scalar> view(const Eigen::DenseBase<Derived>&
     const Derived& m = matrix.derived();
     const bool row_major = Derived::IsRowMajor;
     return {m.data(), static_cast<std::size_t>(m.rows()), static_cast<std::size_t>(m.cols()),
-            row_major ? m.outerStride() : m.innerStride(), row_major ? m.innerStride() : m.outerStride()};
+            row_major ? m.outerStride() : m.innerStride(),
+            row_major ? m.innerStride() : m.outerStride()};
 }
 
 /// The same for a matrix that results are written to.
@@ -22,7 +23,8 @@ MatrixView<typename Derived::Scalar> mutable_view(Eigen::DenseBase<Derived>& mat
     Derived& m = matrix.derived();
     const bool row_major = Derived::IsRowMajor;
     return {m.data(), static_cast<std::size_t>(m.rows()), static_cast<std::size_t>(m.cols()),
-            row_major ? m.outerStride() : m.innerStride(), row_major ? m.innerStride() : m.outerStride()};
+            row_major ? m.outerStride() : m.innerStride(),
+            row_major ? m.innerStride() : m.outerStride()};
 }
 
 }  // namespace bitaxon

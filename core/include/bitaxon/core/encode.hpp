@@ -10,7 +10,8 @@
 
 namespace bitaxon {
 
-/// How a number becomes the probability of a one (B. R. Gaines, Stochastic computing systems, 1969).
+/// How a number becomes the probability of a one (B. R. Gaines, Stochastic computing systems,
+/// 1969).
 enum class Coding : std::uint8_t {
     unipolar,        ///< value p in [0, 1]: probability p
     bipolar,         ///< value v in [-1, 1]: probability (v + 1) / 2
@@ -54,8 +55,8 @@ StreamArray encode(const ExecutionContext& context, std::span<const double> valu
 void decode(const ExecutionContext& context, const StreamView& streams, Coding coding,
             std::span<double> out);
 
-/// The 16-bit Fibonacci LFSR with taps 16, 14, 13, 11 (x^16 + x^14 + x^13 + x^11 + 1, period 65,535),
-/// as hardware has it: lfsr <= {lfsr[14:0], lfsr[15] ^ lfsr[13] ^ lfsr[12] ^ lfsr[10]}.
+/// The 16-bit Fibonacci LFSR with taps 16, 14, 13, 11 (x^16 + x^14 + x^13 + x^11 + 1, period
+/// 65,535), as hardware has it: lfsr <= {lfsr[14:0], lfsr[15] ^ lfsr[13] ^ lfsr[12] ^ lfsr[10]}.
 class Lfsr16 {
   public:
     /// @throws Error for seed 0, the state that never leaves itself
@@ -68,10 +69,11 @@ class Lfsr16 {
     std::uint16_t state_;
 };
 
-/// The LFSR's stream of a value: bit t compares before the register shifts, state_t < threshold, with
-/// state_0 = seed. A state is never 0 and never above 65,535, so a threshold T has T - 1 ones in each
-/// period of 65,535 (T >= 1), and T = round(p * 65536), ties to even, up to 65,536 for p = 1.
-/// All streams share the one register, as in a circuit with one generator: they are fully correlated.
+/// The LFSR's stream of a value: bit t compares before the register shifts, state_t < threshold,
+/// with state_0 = seed. A state is never 0 and never above 65,535, so a threshold T has T - 1 ones
+/// in each period of 65,535 (T >= 1), and T = round(p * 65536), ties to even, up to 65,536 for p
+/// = 1. All streams share the one register, as in a circuit with one generator: they are fully
+/// correlated.
 /// @throws Error as encode does, and for seed 0
 StreamArray encode_lfsr16(const ExecutionContext& context, std::span<const double> values,
                           std::uint64_t length, std::uint16_t seed,

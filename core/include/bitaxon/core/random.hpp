@@ -14,6 +14,13 @@ using kernels::random_word;
 /// What a stream is for. Streams of different roles never coincide.
 enum class Role : std::uint8_t { input = 0, weight = 1, select = 2, noise = 3 };
 
+/// Layer ids are below 2^56 and indices below 2^63: the key derivation shifts them.
+inline constexpr std::uint64_t kMaxLayer = std::uint64_t{1} << 56;
+inline constexpr std::uint64_t kMaxIndex = std::uint64_t{1} << 63;
+
+/// @throws Error unless layer < kMaxLayer
+void check_layer(std::uint64_t layer);
+
 /// The two halves of a stream's key: see kernels::random_word.
 struct StreamKey {
     std::uint64_t a;
@@ -34,7 +41,8 @@ constexpr StreamKey stream_key(std::uint64_t base, std::uint64_t index) noexcept
 }
 
 /// The seed that a layer's streams use: its own, mixed, and the forward's.
-constexpr std::uint64_t combine_seeds(std::uint64_t layer_seed, std::uint64_t forward_seed) noexcept {
+constexpr std::uint64_t combine_seeds(std::uint64_t layer_seed,
+                                      std::uint64_t forward_seed) noexcept {
     return mix(layer_seed) ^ forward_seed;
 }
 

@@ -1,4 +1,5 @@
-// Files: named tensors and text metadata in the safetensors format, written whole and checked whole.
+// Files: named tensors and text metadata in the safetensors format, written whole and checked
+// whole.
 #pragma once
 
 #include <cstdint>
@@ -23,14 +24,14 @@ struct TensorFile {
     std::map<std::string, Tensor> tensors;
 };
 
-/// Writes a file that any safetensors reader takes: 8 bytes of header length, a JSON header padded with
-/// spaces to 64 bytes, the tensors one after another. XXH3 sums of the header and of the data stand in
-/// the metadata. The file appears under its name only when it is complete.
+/// Writes a file that any safetensors reader takes: 8 bytes of header length, a JSON header padded
+/// with spaces to 64 bytes, the tensors one after another. XXH3 sums of the header and of the data
+/// stand in the metadata. The file appears under its name only when it is complete.
 /// @throws Error if it cannot be written
 void save_tensors(const std::filesystem::path& path, const TensorFile& file);
 
-/// Reads what save_tensors wrote. Nothing of a damaged file is believed: lengths, offsets, shapes and
-/// both sums are checked. @throws Error that says what is wrong
+/// Reads what save_tensors wrote. Nothing of a damaged file is believed: lengths, offsets, shapes
+/// and both sums are checked. @throws Error that says what is wrong
 TensorFile load_tensors(const std::filesystem::path& path);
 
 /// XXH3 of bytes, as 16 hexadecimal digits.

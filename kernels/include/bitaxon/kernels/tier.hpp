@@ -22,10 +22,10 @@ struct TierInfo {
     Tier tier;
     std::string_view name;
     std::string_view architecture;
-    Tier inherits;               ///< itself for the root
-    std::string_view features;   ///< added to those of `inherits`
-    bool compiled;               ///< in this build
-    bool supported;              ///< compiled, and the CPU and its system have every feature
+    Tier inherits;              ///< itself for the root
+    std::string_view features;  ///< added to those of `inherits`
+    bool compiled;              ///< in this build
+    bool supported;             ///< compiled, and the CPU and its system have every feature
 };
 
 /// All tiers in the order of tiers.def, slowest first.

@@ -26,7 +26,7 @@ Activation parse_activation(std::string_view name);
 
 struct ForwardOptions {
     std::optional<std::uint64_t> seed = {};  ///< of the input streams; the context's unless given
-    std::uint64_t sample = 0;           ///< number of the (first) sample in stream names
+    std::uint64_t sample = 0;                ///< number of the (first) sample in stream names
     Monitor monitor = {};
 };
 

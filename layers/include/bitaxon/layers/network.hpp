@@ -10,8 +10,8 @@
 namespace bitaxon {
 
 /// A feed-forward network. Layer k gets id k. The output of a layer is divided by the next one's
-/// input_range (set by calibrate), saturates at the ends of its coding's range, and is encoded anew;
-/// how many values saturated since construction is counted.
+/// input_range (set by calibrate), saturates at the ends of its coding's range, and is encoded
+/// anew; how many values saturated since construction is counted.
 ///
 /// Const methods may be called from many threads at once.
 class Network {
@@ -32,15 +32,16 @@ class Network {
     std::uint64_t saturated() const noexcept;  ///< values between layers that left their range
     std::string repr() const;
 
-    /// Sets the input_range of every layer but the first to a quantile of the magnitudes that the layer
-    /// before it puts out on these samples, computed without bits.
+    /// Sets the input_range of every layer but the first to a quantile of the magnitudes that the
+    /// layer before it puts out on these samples, computed without bits; the largest where the
+    /// quantile is 0.
     /// @throws Error for no sample, or a quantile outside (0, 1]
     void calibrate(const ExecutionContext& context, MatrixView<const double> samples,
                    double quantile = 0.999);
 
     /// The paths of DenseLayer; each layer has the whole stream before the next begins.
-    void forward(const ExecutionContext& context, std::span<const double> sample, std::span<double> output,
-                 const ForwardOptions& options = {}) const;
+    void forward(const ExecutionContext& context, std::span<const double> sample,
+                 std::span<double> output, const ForwardOptions& options = {}) const;
     void forward_fast(const ExecutionContext& context, std::span<const double> sample,
                       std::span<double> output, const ForwardOptions& options = {}) const;
     void forward_prepacked(const ExecutionContext& context, const StreamView& streams,
@@ -50,16 +51,22 @@ class Network {
     void forward_batch(const ExecutionContext& context, MatrixView<const float> samples,
                        MatrixView<double> outputs, const ForwardOptions& options = {}) const;
 
-    /// Runs all layers together, 64 bits at a time: each layer encodes the running estimate of the one
-    /// before. Run to the end it is close to forward but not equal to it, since early bits came from
-    /// early estimates. The stop rule counts the noise of the last layer alone, so a network's delta is
-    /// a target and not a bound. All layers must have one length.
+    /// Runs all layers together, 64 bits at a time: each layer encodes the running estimate of the
+    /// one before. Run to the end it is close to forward but not equal to it, since early bits came
+    /// from early estimates. The stop rule counts the noise of the last layer alone, so a network's
+    /// delta is a target and not a bound. All layers must have one length.
     void forward_streamed(const ExecutionContext& context, MatrixView<const double> samples,
+                          MatrixView<double> outputs, std::span<std::uint64_t> lengths,
+                          const StreamedOptions& options = {}) const;
+    void forward_streamed(const ExecutionContext& context, MatrixView<const float> samples,
                           MatrixView<double> outputs, std::span<std::uint64_t> lengths,
                           const StreamedOptions& options = {}) const;
 
     /// The limit of infinite length: each layer's mean, exactly handed on.
     void forward_expected(const ExecutionContext& context, MatrixView<const double> samples,
+                          MatrixView<double> outputs,
+                          ExpectedWeights weights = ExpectedWeights::drawn) const;
+    void forward_expected(const ExecutionContext& context, MatrixView<const float> samples,
                           MatrixView<double> outputs,
                           ExpectedWeights weights = ExpectedWeights::drawn) const;
 
@@ -69,8 +76,8 @@ class Network {
     /// Draws the weight streams of all layers anew.
     void redraw(const ExecutionContext& context = ExecutionContext::shared());
 
-    /// Saves the description, weights, seeds and redraw counts as safetensors; streams are drawn again
-    /// on loading and checked. @throws Error
+    /// Saves the description, weights, seeds and redraw counts as safetensors; streams are drawn
+    /// again on loading and checked. @throws Error
     void save(const std::filesystem::path& path) const;
     static Network load(const std::filesystem::path& path,
                         const ExecutionContext& context = ExecutionContext::shared());
