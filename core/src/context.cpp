@@ -29,22 +29,27 @@ constexpr std::int64_t kMaxThreads = 4096;
 constexpr double kSupervisedNanoseconds = 1e6;
 constexpr auto kReportInterval = std::chrono::milliseconds(20);
 
-// Forks of this process so far. A child has none of its parent's workers, so arenas made before the
-// fork must not be used after it.
-std::uint64_t forks() {
-    static std::atomic<std::uint64_t> count{0};
-    [[maybe_unused]] static const int registered =
-        pthread_atfork(nullptr, nullptr, [] { count.fetch_add(1, std::memory_order_relaxed); });
-    return count.load(std::memory_order_relaxed);
-}
-
 // oneTBB never runs more threads than cores unless a global_control allows it, and of several
 // controls the smallest counts. So one control stands for the largest context alive.
+//
+// The limit also knows of forks: a child has none of its parent's workers, so what was made before
+// the fork must not be used after it. Its mutex is held over a fork, and over the making of arenas,
+// so that a child never finds either half done.
 class ThreadLimit {
   public:
     static ThreadLimit& instance() {
         static ThreadLimit limit;
         return limit;
+    }
+
+    /// Forks that this process descends from since its start.
+    std::uint64_t forks() const { return forks_.load(std::memory_order_relaxed); }
+
+    /// Makes something while no fork can happen.
+    template <class Make>
+    auto guarded(Make make) {
+        const std::lock_guard lock(mutex_);
+        return make();
     }
     void add(int threads) {
         const std::lock_guard lock(mutex_);
@@ -58,6 +63,14 @@ class ThreadLimit {
     }
 
   private:
+    ThreadLimit() {
+        pthread_atfork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); },
+                       [] {
+                           instance().forks_.fetch_add(1, std::memory_order_relaxed);
+                           instance().mutex_.unlock();
+                       });
+    }
+
     void apply() {
         const int most = wanted_.empty() ? 0 : *wanted_.rbegin();
         if (most == applied_) return;
@@ -72,6 +85,7 @@ class ThreadLimit {
     std::multiset<int> wanted_;
     std::optional<tbb::global_control> control_;
     int applied_ = 0;
+    std::atomic<std::uint64_t> forks_{0};
 };
 
 int thread_count(const std::optional<std::int64_t>& wanted) {
@@ -189,45 +203,54 @@ void* Scratch::take_bytes(std::size_t count) noexcept {
     return place;
 }
 
+// What must be made anew after a fork: workers, and locks that another thread may have held.
 struct ExecutionContext::State {
+    struct Workers {
+        explicit Workers(int threads) : arena(threads), born(ThreadLimit::instance().forks()) {
+            arena.initialize();
+        }
+        tbb::task_arena arena;
+        Scratch::Pool pool;
+        std::uint64_t born;
+    };
+
     kernels::Tier tier;
     const kernels::KernelTable* kernels;
     int threads;
     std::uint64_t seed;
-    Scratch::Pool pool;
 
     explicit State(const ContextOptions& options)
         : tier(choose_tier(options.tier)), kernels(kernels::table(tier)),
-          threads(thread_count(options.threads)), seed(options.seed), born(forks()) {
+          threads(thread_count(options.threads)), seed(options.seed) {
         ThreadLimit::instance().add(threads);
-        arena = std::make_unique<tbb::task_arena>(threads);
+        workers_ = make_workers();
     }
     ~State() {
-        if (born != forks()) static_cast<void>(arena.release());
-        arena.reset();
+        // An arena of before a fork would wait for workers that are not there: it is left behind.
+        Workers* last = workers_.load();
+        if (last->born == ThreadLimit::instance().forks())
+            ThreadLimit::instance().guarded([last] { delete last; });
         ThreadLimit::instance().remove(threads);
     }
     State(const State&) = delete;
     State& operator=(const State&) = delete;
 
-    // Ending an arena would wait for workers that a forked child does not have, so it is left
-    // behind.
-    tbb::task_arena& current_arena() {
-        const std::uint64_t now = forks();
-        if (born.load(std::memory_order_acquire) != now) {
-            const std::lock_guard lock(arena_mutex);
-            if (born.load(std::memory_order_relaxed) != now) {
-                static_cast<void>(arena.release());
-                arena = std::make_unique<tbb::task_arena>(threads);
-                born.store(now, std::memory_order_release);
-            }
-        }
-        return *arena;
+    Workers& workers() {
+        Workers* current = workers_.load(std::memory_order_acquire);
+        if (current->born == ThreadLimit::instance().forks()) return *current;
+        // Of several threads that find this out, one wins; the parent's workers are left behind.
+        Workers* made = make_workers();
+        if (workers_.compare_exchange_strong(current, made)) return *made;
+        delete made;
+        return *current;
     }
 
-    std::mutex arena_mutex;
-    std::unique_ptr<tbb::task_arena> arena;
-    std::atomic<std::uint64_t> born;
+  private:
+    Workers* make_workers() const {
+        return ThreadLimit::instance().guarded([this] { return new Workers(threads); });
+    }
+
+    std::atomic<Workers*> workers_{nullptr};
 };
 
 ExecutionContext::ExecutionContext(const ContextOptions& options)
@@ -249,13 +272,17 @@ void ExecutionContext::run_pieces(std::size_t pieces, void (*body)(void*, std::s
         for (std::size_t i = 0; i < pieces; ++i) body(argument, i);
         return;
     }
-    state_->current_arena().execute([&] {
-        tbb::parallel_for(
-            tbb::blocked_range<std::size_t>(0, pieces, 1),
-            [&](const tbb::blocked_range<std::size_t>& range) {
-                for (std::size_t i = range.begin(); i < range.end(); ++i) body(argument, i);
-            },
-            tbb::simple_partitioner{});
+    // Isolated: a thread that waits here must not take up another piece of an outer loop, which may
+    // hold a lock that this one wants.
+    state_->workers().arena.execute([&] {
+        tbb::this_task_arena::isolate([&] {
+            tbb::parallel_for(
+                tbb::blocked_range<std::size_t>(0, pieces, 1),
+                [&](const tbb::blocked_range<std::size_t>& range) {
+                    for (std::size_t i = range.begin(); i < range.end(); ++i) body(argument, i);
+                },
+                tbb::simple_partitioner{});
+        });
     });
 }
 
@@ -303,11 +330,12 @@ void ExecutionContext::run_supervised(const Monitor& monitor, std::size_t total,
 }
 
 Scratch ExecutionContext::scratch(std::size_t bytes) const {
-    return {state_->pool, state_->pool.lend(bytes)};
+    Scratch::Pool& pool = state_->workers().pool;
+    return {pool, pool.lend(bytes)};
 }
 
 void ExecutionContext::reserve_scratch(std::size_t blocks, std::size_t bytes) const {
-    state_->pool.reserve(blocks, bytes);
+    state_->workers().pool.reserve(blocks, bytes);
 }
 
 void Job::check() const {

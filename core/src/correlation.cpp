@@ -58,6 +58,10 @@ double scc(const ExecutionContext& context, const StreamView& a, const StreamVie
 
 std::vector<double> scc_matrix(const ExecutionContext& context, const StreamView& a,
                                const StreamView& b) {
+    for (const StreamView& view : {a, b})
+        if (view.rows != 1)
+            throw_error(ErrorCode::invalid_shape, "scc_matrix", fmt::format("{} rows", view.rows),
+                        "one row of streams");
     check_pair(a, b);
     const std::size_t words = words_for(a.length);
     const std::size_t row_words = padded_words(words);

@@ -31,8 +31,7 @@ double coded(double value, std::size_t index, Coding coding) {
 
 std::vector<double> all_coded(std::span<const double> values, Coding coding) {
     std::vector<double> probabilities(values.size());
-    for (std::size_t i = 0; i < values.size(); ++i)
-        probabilities[i] = coded(values[i], i, coding);
+    for (std::size_t i = 0; i < values.size(); ++i) probabilities[i] = coded(values[i], i, coding);
     return probabilities;
 }
 

@@ -2,19 +2,24 @@
 #include <bitaxon/core/safetensors.hpp>
 
 #include <bitaxon/core/error.hpp>
+#include <bitaxon/core/random.hpp>
 
 #define XXH_INLINE_ALL
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <xxhash.h>
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <limits>
+#include <optional>
 #include <system_error>
+#include <tuple>
 
 namespace bitaxon {
 namespace {
@@ -86,31 +91,120 @@ std::string make_header(const TensorFile& file, std::string_view data_sum) {
     return text;
 }
 
+std::string reason() { return std::generic_category().message(errno); }
+
 std::vector<std::byte> read_all(const std::filesystem::path& path) {
+    std::error_code missing;
+    if (!std::filesystem::is_regular_file(path, missing))
+        throw Error(ErrorCode::file,
+                    fmt::format("{}: got {}, expected a file that exists", path.string(),
+                                missing ? missing.message() : "something else than a file"));
     std::ifstream in(path, std::ios::binary | std::ios::ate);
     if (!in)
         throw Error(ErrorCode::file,
-                    fmt::format("{}: cannot be opened for reading", path.string()));
+                    fmt::format("{}: cannot be opened for reading: {}", path.string(), reason()));
     std::vector<std::byte> bytes(static_cast<std::size_t>(in.tellg()));
     in.seekg(0);
     in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-    if (!in) throw Error(ErrorCode::file, fmt::format("{}: cannot be read", path.string()));
+    if (!in)
+        throw Error(ErrorCode::file,
+                    fmt::format("{}: cannot be read: {}", path.string(), reason()));
     return bytes;
 }
 
-// Tensors must follow one another and fill the data section exactly.
-Tensor read_tensor(const Json& entry, std::span<const std::byte> data) {
-    Tensor tensor;
-    tensor.dtype = entry.at("dtype").get<std::string>();
-    tensor.shape = entry.at("shape").get<std::vector<std::uint64_t>>();
-    const auto [begin, end] =
-        entry.at("data_offsets").get<std::pair<std::uint64_t, std::uint64_t>>();
-    if (begin > end || end > data.size() || byte_size(tensor) != end - begin)
-        throw std::out_of_range("offsets do not match the shape");
-    tensor.bytes.assign(data.begin() + static_cast<std::ptrdiff_t>(begin),
-                        data.begin() + static_cast<std::ptrdiff_t>(end));
-    return tensor;
+std::uint64_t to_unsigned(const Json& value) {
+    if (!value.is_number_unsigned()) throw std::out_of_range("a size that is no whole number");
+    return value.get<std::uint64_t>();
 }
+
+// One tensor's place in the data section and what it holds.
+struct Entry {
+    std::uint64_t begin;
+    std::uint64_t end;
+    std::string name;
+    Tensor tensor;
+};
+
+Entry read_entry(const std::string& name, const Json& json) {
+    Entry entry{.begin = to_unsigned(json.at("data_offsets").at(0)),
+                .end = to_unsigned(json.at("data_offsets").at(1)),
+                .name = name,
+                .tensor = {.dtype = json.at("dtype").get<std::string>(), .shape = {}, .bytes = {}}};
+    for (const Json& extent : json.at("shape")) entry.tensor.shape.push_back(to_unsigned(extent));
+    if (element_size(entry.tensor.dtype) == 0)
+        throw std::out_of_range("a dtype that is not F64 or U8");
+    if (entry.begin > entry.end || byte_size(entry.tensor) != entry.end - entry.begin)
+        throw std::out_of_range("offsets that do not match the shape");
+    return entry;
+}
+
+// Tensors must follow one another and fill the data section exactly, so none is larger than the
+// file.
+std::map<std::string, Tensor> read_tensors(const Json& json, std::span<const std::byte> data) {
+    std::vector<Entry> entries;
+    for (const auto& [name, entry] : json.items())
+        if (name != kMetadata) entries.push_back(read_entry(name, entry));
+    std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+        return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
+    });
+    std::map<std::string, Tensor> tensors;
+    std::uint64_t place = 0;
+    for (Entry& entry : entries) {
+        if (entry.begin != place || entry.end > data.size())
+            throw std::out_of_range("tensors that overlap or leave gaps");
+        place = entry.end;
+        const auto bytes = data.subspan(entry.begin, entry.end - entry.begin);
+        entry.tensor.bytes.assign(bytes.begin(), bytes.end());
+        tensors.emplace(entry.name, std::move(entry.tensor));
+    }
+    if (place != data.size()) throw std::out_of_range("data that no tensor holds");
+    return tensors;
+}
+
+// A new file beside the target, so that two savers of one path never share one.
+class TemporaryFile {
+  public:
+    explicit TemporaryFile(const std::filesystem::path& target) : path_(target) {
+        path_ += fmt::format(".{:016x}.tmp", fresh_seed());
+        file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (file_ < 0) fail("cannot be created");
+    }
+    ~TemporaryFile() {
+        if (file_ >= 0) ::close(file_);
+        if (!kept_) ::unlink(path_.c_str());
+    }
+    TemporaryFile(const TemporaryFile&) = delete;
+    TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+    void write(const void* data, std::size_t size) {
+        const char* bytes = static_cast<const char*>(data);
+        while (size > 0) {
+            const ssize_t written = ::write(file_, bytes, size);
+            if (written < 0 && errno == EINTR) continue;
+            if (written < 0) fail("cannot be written");
+            bytes += written;
+            size -= static_cast<std::size_t>(written);
+        }
+    }
+
+    /// Gives the file its name, once all of it is on the disk.
+    void keep(const std::filesystem::path& target) {
+        if (::fsync(file_) != 0) fail("cannot be written");
+        if (::rename(path_.c_str(), target.c_str()) != 0)
+            throw Error(ErrorCode::file,
+                        fmt::format("{}: cannot be replaced: {}", target.string(), reason()));
+        kept_ = true;
+    }
+
+  private:
+    [[noreturn]] void fail(std::string_view what) const {
+        throw Error(ErrorCode::file, fmt::format("{}: {}: {}", path_.string(), what, reason()));
+    }
+
+    std::filesystem::path path_;
+    int file_ = -1;
+    bool kept_ = false;
+};
 
 }  // namespace
 
@@ -127,30 +221,22 @@ void save_tensors(const std::filesystem::path& path, const TensorFile& file) {
                         "as many as dtype and shape say");
         data.insert(data.end(), tensor.bytes.begin(), tensor.bytes.end());
     }
-    const std::string header = make_header(file, checksum(data));
+    if (file.tensors.contains(std::string(kMetadata)))
+        throw_error(ErrorCode::invalid_value, "tensor name", kMetadata,
+                    "another: this one is reserved");
+    std::string header;
+    try {
+        header = make_header(file, checksum(data));
+    } catch (const Json::exception& error) {
+        throw_error(ErrorCode::invalid_value, "metadata", error.what(), "text in UTF-8");
+    }
     const std::uint64_t header_length = header.size();
 
-    std::filesystem::path temporary = path;
-    temporary += fmt::format(".{}.tmp", ::getpid());
-    try {
-        std::ofstream out(temporary, std::ios::binary);
-        out.write(reinterpret_cast<const char*>(&header_length), kLengthBytes);
-        out.write(header.data(), static_cast<std::streamsize>(header.size()));
-        out.write(reinterpret_cast<const char*>(data.data()),
-                  static_cast<std::streamsize>(data.size()));
-        out.close();
-        if (!out)
-            throw Error(ErrorCode::file, fmt::format("{}: cannot be written", temporary.string()));
-        std::error_code failure;
-        std::filesystem::rename(temporary, path, failure);
-        if (failure)
-            throw Error(ErrorCode::file, fmt::format("{}: cannot be replaced: {}", path.string(),
-                                                     failure.message()));
-    } catch (...) {
-        std::error_code ignored;
-        std::filesystem::remove(temporary, ignored);
-        throw;
-    }
+    TemporaryFile out(path);
+    out.write(&header_length, kLengthBytes);
+    out.write(header.data(), header.size());
+    out.write(data.data(), data.size());
+    out.keep(path);
 }
 
 TensorFile load_tensors(const std::filesystem::path& path) {
@@ -170,11 +256,11 @@ TensorFile load_tensors(const std::filesystem::path& path) {
         const Json json = Json::parse(header);
         file.metadata = json.at(kMetadata).get<std::map<std::string, std::string>>();
         const std::string sum = file.metadata.at(std::string(kHeaderSum));
-        if (header_checksum(header, sum) != sum) damaged(path, "the header's checksum differs");
+        if (sum.empty() || header_checksum(header, sum) != sum)
+            damaged(path, "the header's checksum differs");
         if (checksum(data) != file.metadata.at(std::string(kDataSum)))
             damaged(path, "the data's checksum differs");
-        for (const auto& [name, entry] : json.items())
-            if (name != kMetadata) file.tensors.emplace(name, read_tensor(entry, data));
+        file.tensors = read_tensors(json, data);
     } catch (const Json::exception& error) {
         damaged(path, error.what());
     } catch (const std::out_of_range& error) {

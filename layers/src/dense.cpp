@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string_view>
 
 namespace bitaxon {
@@ -93,6 +94,7 @@ DenseLayer::DenseLayer(const DenseOptions& options, MatrixView<const double> wei
     s.bias = read_bias(options, bias);
     s.weight_scale_given = options.weight_scale.has_value();
     s.options.weight_scale = resolve_weight_scale(options.weight_scale, s.weights);
+    s.check_magnitude();
     if (!options.seed) s.options.seed = fresh_seed();
     s.draw(context);
 }
@@ -136,8 +138,10 @@ std::string DenseLayer::repr() const {
 void DenseLayer::redraw(const ExecutionContext& context) { set_redraws(redraws() + 1, context); }
 
 void DenseLayer::set_redraws(std::uint64_t count, const ExecutionContext& context) {
-    state_->redraws = count;
-    state_->draw(context);
+    State next = *state_;
+    next.redraws = count;
+    next.draw(context);
+    *state_ = std::move(next);
 }
 
 void DenseLayer::set_weights(MatrixView<const double> weights, const ExecutionContext& context) {
@@ -145,13 +149,17 @@ void DenseLayer::set_weights(MatrixView<const double> weights, const ExecutionCo
     next.weights = read_weights(next.options, weights);
     next.options.weight_scale = resolve_weight_scale(
         next.weight_scale_given ? next.options.weight_scale : std::nullopt, next.weights);
+    next.check_magnitude();
     next.draw(context);
     *state_ = std::move(next);
 }
 
 void DenseLayer::set_input_range(double range) {
     check_positive("input_range", range);
-    state_->options.input_range = range;
+    State next = *state_;
+    next.options.input_range = range;
+    next.check_magnitude();
+    *state_ = std::move(next);
 }
 
 void DenseLayer::State::draw(const ExecutionContext& context) {
@@ -183,16 +191,25 @@ double DenseLayer::State::factor(std::uint64_t bits) const {
     return scale * *options.weight_scale * options.input_range / static_cast<double>(bits);
 }
 
-double DenseLayer::State::activate(double y) const {
+std::pair<double, double> DenseLayer::State::limits() const {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
     switch (options.activation) {
     case Activation::relu:
-        return std::max(y, 0.0);
+        return {0.0, infinity};
     case Activation::clip:
-        return std::clamp(y, options.coding == Coding::bipolar ? -1.0 : 0.0, 1.0);
+        return {options.coding == Coding::bipolar ? -1.0 : 0.0, 1.0};
     case Activation::none:
         break;
     }
-    return y;
+    return {-infinity, infinity};
+}
+
+void DenseLayer::State::check_magnitude() const {
+    const double largest = *options.weight_scale * options.input_range;
+    if (!std::isfinite(largest * static_cast<double>(options.inputs)))
+        throw_error(ErrorCode::invalid_value, "weight_scale * input_range",
+                    fmt::format("{} * {}", *options.weight_scale, options.input_range),
+                    "a product that stays finite times the number of inputs");
 }
 
 }  // namespace bitaxon

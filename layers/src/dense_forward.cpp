@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <limits>
 
 namespace bitaxon {
 namespace {
@@ -41,6 +43,30 @@ std::pair<const char*, const char*> extent(const MatrixView<T>& view) {
         (reach < 0 ? low : high) += reach;
     }
     return {reinterpret_cast<const char*>(low), reinterpret_cast<const char*>(high + 1)};
+}
+
+using Extent = std::pair<const char*, const char*>;
+
+// Whether the bytes that outputs are written to lie apart from those that are read.
+void check_apart(const Extent& input, const MatrixView<double>& outputs, std::string_view what) {
+    if (outputs.rows == 0 || outputs.columns == 0) return;
+    const auto [low, high] = extent(outputs);
+    if (input.first < high && low < input.second)
+        throw_error(ErrorCode::invalid_shape, "out",
+                    fmt::format("memory that overlaps the {}, or lies between them", what),
+                    "an array of its own");
+}
+
+// Elements are apart when the larger stride steps over all that the smaller one reaches.
+bool has_overlapping_elements(const MatrixView<double>& view) {
+    std::pair<std::size_t, std::size_t> inner{view.columns, std::abs(view.column_stride)};
+    std::pair<std::size_t, std::size_t> outer{view.rows, std::abs(view.row_stride)};
+    if (view.rows == 0 || view.columns == 0) return false;
+    if (inner.second > outer.second) std::swap(inner, outer);
+    const auto [inner_count, inner_stride] = inner;
+    const auto [outer_count, outer_stride] = outer;
+    return (inner_count > 1 && inner_stride == 0) ||
+           (outer_count > 1 && outer_stride < (inner_count - 1) * inner_stride + 1);
 }
 
 template <class T>
@@ -108,22 +134,34 @@ void DenseLayer::State::check_outputs(std::size_t rows, const MatrixView<double>
         throw_error(ErrorCode::invalid_shape, "out",
                     fmt::format("({}, {})", outputs.rows, outputs.columns),
                     fmt::format("(samples, neurons) = ({}, {})", rows, options.neurons));
-    if (rows > 0 && ((rows > 1 && outputs.row_stride == 0) ||
-                     (outputs.columns > 1 && outputs.column_stride == 0)))
-        throw_error(ErrorCode::invalid_shape, "out", "a stride of 0",
-                    "an array with an element for each result");
+    if (has_overlapping_elements(outputs))
+        throw_error(ErrorCode::invalid_shape, "out",
+                    fmt::format("strides ({}, {})", outputs.row_stride, outputs.column_stride),
+                    "an array in which no two elements share memory");
 }
 
 void DenseLayer::State::check_outputs(const Samples& samples,
                                       const MatrixView<double>& outputs) const {
     check_outputs(row_count(samples), outputs);
-    if (outputs.rows == 0) return;
-    const auto [in_low, in_high] =
-        std::visit([](const auto& view) { return extent(view); }, samples);
-    const auto [out_low, out_high] = extent(outputs);
-    if (in_low < out_high && out_low < in_high)
-        throw_error(ErrorCode::invalid_shape, "out", "memory that overlaps the samples",
-                    "an array of its own");
+    check_apart(std::visit([](const auto& view) { return extent(view); }, samples), outputs,
+                "samples");
+}
+
+void DenseLayer::State::check_outputs(const StreamView& streams,
+                                      const MatrixView<double>& outputs) const {
+    check_outputs(streams.rows, outputs);
+    // A stream is read over all its words.
+    auto reach = extent(MatrixView<const std::uint64_t>{
+        streams.words, streams.rows, streams.streams, streams.row_stride, streams.stream_stride});
+    reach.second += (words_for(streams.length) - 1) * sizeof(std::uint64_t);
+    check_apart(reach, outputs, "streams");
+}
+
+void check_sample_numbers(std::uint64_t first, std::size_t count) {
+    if (count > 0 && first > std::numeric_limits<std::uint64_t>::max() - (count - 1))
+        throw_error(ErrorCode::invalid_value, "sample",
+                    fmt::format("{}, and {} rows", first, count),
+                    "numbers below 2^64 for all rows");
 }
 
 std::size_t DenseBlock::scratch_bytes(const DenseLayer::State& layer, std::size_t samples) {
@@ -343,6 +381,7 @@ void forward_samples(const ExecutionContext& context, const DenseLayer::State& l
     layer.check_columns(samples);
     layer.check_outputs(samples, outputs);
     const std::size_t count = row_count(samples);
+    check_sample_numbers(options.sample, count);
     context.supervise(options.monitor, count, estimate_nanoseconds(layer, count), [&](Job& job) {
         layer.check_values(context, samples, job);
         run_dense(context, layer, samples, outputs, forward_seed(context, options), options.sample,
@@ -350,13 +389,11 @@ void forward_samples(const ExecutionContext& context, const DenseLayer::State& l
     });
 }
 
-MatrixView<double> one_row(std::span<double> values) { return row_major(values, values.size()); }
-
 }  // namespace
 
 void DenseLayer::forward(const ExecutionContext& context, std::span<const double> sample,
                          std::span<double> output, const ForwardOptions& options) const {
-    const Samples samples = bitaxon::one_row(sample);
+    const Samples samples = one_row(sample);
     const MatrixView<double> outputs = one_row(output);
     state_->check_columns(samples);
     state_->check_outputs(samples, outputs);
@@ -376,7 +413,7 @@ void DenseLayer::forward(const ExecutionContext& context, std::span<const double
 
 void DenseLayer::forward_fast(const ExecutionContext& context, std::span<const double> sample,
                               std::span<double> output, const ForwardOptions& options) const {
-    forward_samples(context, *state_, bitaxon::one_row(sample), one_row(output), options);
+    forward_samples(context, *state_, one_row(sample), one_row(output), options);
 }
 
 void DenseLayer::forward_batch(const ExecutionContext& context, MatrixView<const double> samples,
@@ -389,15 +426,23 @@ void DenseLayer::forward_batch(const ExecutionContext& context, MatrixView<const
     forward_samples(context, *state_, samples, outputs, options);
 }
 
+std::pair<MatrixView<const double>, MatrixView<double>> as_matrices(std::span<const double> samples,
+                                                                    std::size_t inputs,
+                                                                    std::span<double> outputs,
+                                                                    std::size_t neurons) {
+    if (samples.size() % inputs != 0)
+        throw_error(ErrorCode::invalid_shape, "samples", fmt::format("{} values", samples.size()),
+                    fmt::format("a multiple of {} (inputs)", inputs));
+    if (outputs.size() != samples.size() / inputs * neurons)
+        throw_error(ErrorCode::invalid_shape, "out", fmt::format("{} values", outputs.size()),
+                    fmt::format("{} (samples * neurons)", samples.size() / inputs * neurons));
+    return {row_major(samples, inputs), row_major(outputs, neurons)};
+}
+
 void DenseLayer::forward_batch(const ExecutionContext& context, std::span<const double> samples,
                                std::span<double> outputs, const ForwardOptions& options) const {
-    if (samples.size() % inputs() != 0)
-        throw_error(ErrorCode::invalid_shape, "samples", fmt::format("{} values", samples.size()),
-                    fmt::format("a multiple of {} (inputs)", inputs()));
-    if (outputs.size() != samples.size() / inputs() * neurons())
-        throw_error(ErrorCode::invalid_shape, "out", fmt::format("{} values", outputs.size()),
-                    fmt::format("{} (samples * neurons)", samples.size() / inputs() * neurons()));
-    forward_batch(context, row_major(samples, inputs()), row_major(outputs, neurons()), options);
+    const auto [x, y] = as_matrices(samples, inputs(), outputs, neurons());
+    forward_batch(context, x, y, options);
 }
 
 void DenseLayer::forward_prepacked(const ExecutionContext& context, const StreamView& streams,
@@ -405,7 +450,7 @@ void DenseLayer::forward_prepacked(const ExecutionContext& context, const Stream
                                    const ForwardOptions& options) const {
     const State& layer = *state_;
     layer.check_streams(streams);
-    layer.check_outputs(streams.rows, outputs);
+    layer.check_outputs(streams, outputs);
     if (streams.rows == 0) return;
 
     const double nanoseconds = estimate_nanoseconds(layer, streams.rows);
@@ -482,8 +527,8 @@ void DenseLayer::forward_expected(const ExecutionContext& context, MatrixView<co
 
 StreamArray DenseLayer::encode(const ExecutionContext& context, std::span<const double> sample,
                                const ForwardOptions& options) const {
-    state_->check_columns(bitaxon::one_row(sample));
-    state_->check_values(context, bitaxon::one_row(sample), Job());
+    state_->check_columns(one_row(sample));
+    state_->check_values(context, one_row(sample), Job());
     std::vector<double> probabilities(sample.size());
     for (std::size_t i = 0; i < sample.size(); ++i) probabilities[i] = state_->coded(sample[i]);
     return bitaxon::encode(context, probabilities, length(), Coding::unipolar,

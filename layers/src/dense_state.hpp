@@ -6,6 +6,9 @@
 
 #include <bitaxon/layers/dense.hpp>
 
+#include <algorithm>
+#include <utility>
+
 namespace bitaxon {
 
 struct DenseLayer::State {
@@ -37,7 +40,12 @@ struct DenseLayer::State {
 
     /// The linear output of a count over `bits` bits.
     double factor(std::uint64_t bits) const;
-    double activate(double y) const;
+    double activate(double y) const { return std::clamp(y, limits().first, limits().second); }
+    /// What the activation limits outputs to: floor and ceiling, infinite where there is none.
+    std::pair<double, double> limits() const;
+
+    /// @throws Error unless every output that the options allow is finite
+    void check_magnitude() const;
 
     void check_columns(const Samples& samples) const;
     /// Looks at every value, so it belongs to the work that can be cancelled.
@@ -46,6 +54,7 @@ struct DenseLayer::State {
     void check_streams(const StreamView& streams) const;
     void check_outputs(std::size_t rows, const MatrixView<double>& outputs) const;
     void check_outputs(const Samples& samples, const MatrixView<double>& outputs) const;
+    void check_outputs(const StreamView& streams, const MatrixView<double>& outputs) const;
 
     void draw(const ExecutionContext& context);
 
@@ -53,6 +62,15 @@ struct DenseLayer::State {
     void expect(const ExecutionContext& context, const Samples& samples,
                 const MatrixView<double>& outputs, ExpectedWeights expected) const;
 };
+
+/// Contiguous values as matrices. @throws Error if their numbers do not fit one another
+std::pair<MatrixView<const double>, MatrixView<double>> as_matrices(std::span<const double> samples,
+                                                                    std::size_t inputs,
+                                                                    std::span<double> outputs,
+                                                                    std::size_t neurons);
+
+/// @throws Error if the rows' numbers would pass 2^64 - 1 and name other samples again
+void check_sample_numbers(std::uint64_t first, std::size_t count);
 
 /// Raw sums of a block of samples, on the calling thread.
 struct DenseBlock {

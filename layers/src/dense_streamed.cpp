@@ -1,12 +1,16 @@
 // Streams read a word of time at a time, and the rule that ends them early.
 //
-// The rule: after t of L bits a leader's lead D_t over another neuron predicts D_L = D_t * L / t
-// with variance v * (L - t) * L / t, where v is the variance of the lead's increment in one bit;
-// this holds whatever the true rates are, as D_L - D_t * L / t has mean 0. v is at most the mean
-// square of the increment, a sum over inputs of (product with the leader - product with the
-// other)^2, which can be counted: both products use the same input bit, so the square needs one
-// more product of bit matrices. A normal tail of each pair, summed over pairs, bounds the risk at
-// one look; with delta / looks at each look the sum over looks is below delta.
+// The rule: after t of L bits a count C_t predicts C_L = C_t * L / t with variance v * (L - t) * L
+// / t, where v is the variance of its increment in one bit; this holds whatever the true rate is,
+// as C_L - C_t * L / t has mean 0. The same holds for a difference of two counts. v is at most the
+// mean square of the increment, a sum over inputs that can be counted: of product^2 for one neuron,
+// of (product with the leader - product with the other)^2 for a lead, where both products use the
+// same input bit, so that it takes one more product of bit matrices. Normal tails bound the risk at
+// one look; with delta / looks at each look the sum over looks is below delta, as far as the normal
+// approximation goes.
+//
+// The answer is the first largest *activated* output. Below the floor and above the ceiling of an
+// activation outputs tie, and the lower index wins; risk() counts that.
 #include "streamed_dense.hpp"
 
 #include <bitaxon/core/error.hpp>
@@ -32,7 +36,7 @@ StreamedDense::StreamedDense(const kernels::KernelTable& kernels, const DenseLay
       row_words_(padded_words(layer.options.inputs)), key_a_(slots * layer.options.inputs),
       key_b_(key_a_.size()), thresholds_(key_a_.size()), rows_(slots * row_words_),
       increments_(slots * layer.options.neurons), counts_(increments_.size()), leaders_(slots),
-      moment_bits_(slots), moments_(increments_.size()),
+      moment_bits_(slots), moments_(increments_.size()), own_moments_(increments_.size()),
       leader_rows_((1 + kMomentRows) * row_words_),
       moment_sums_((1 + kMomentRows) * layer.options.neurons) {
     const std::size_t inputs = layer.options.inputs;
@@ -117,8 +121,14 @@ void StreamedDense::outputs(std::size_t slot, std::uint64_t bits, const MatrixVi
 
 std::size_t StreamedDense::leader(std::size_t slot, std::uint64_t bits) const {
     std::size_t best = 0;
-    for (std::size_t n = 1; n < layer_.options.neurons; ++n)
-        if (linear(slot, n, bits) > linear(slot, best, bits)) best = n;
+    double largest = layer_.activate(linear(slot, 0, bits));
+    for (std::size_t n = 1; n < layer_.options.neurons; ++n) {
+        const double y = layer_.activate(linear(slot, n, bits));
+        if (y > largest) {
+            best = n;
+            largest = y;
+        }
+    }
     return best;
 }
 
@@ -127,6 +137,7 @@ void StreamedDense::add_moments(std::uint64_t word, std::size_t slot, const std:
     const DenseOptions& options = layer_.options;
     const std::size_t leads = leader(slot, 64 * word + bits_in(word));
     std::int64_t* moments = moments_.data() + slot * options.neurons;
+    std::int64_t* own = own_moments_.data() + slot * options.neurons;
     if (leads != leaders_[slot]) {
         leaders_[slot] = leads;
         moment_bits_[slot] = 0;
@@ -140,7 +151,11 @@ void StreamedDense::add_moments(std::uint64_t word, std::size_t slot, const std:
     if (options.coding == Coding::bipolar) {
         // Products of +-1 differ, by 2, where the weights do, whatever the input.
         multiply(word, weights, 1, &kernels::KernelTable::dense_xor, sums);
-        for (std::size_t n = 0; n < options.neurons; ++n) moments[n] += 4 * sums[n];
+        const auto products = static_cast<std::int64_t>(options.inputs * bits_in(word));
+        for (std::size_t n = 0; n < options.neurons; ++n) {
+            moments[n] += 4 * sums[n];
+            own[n] += products;
+        }
         return;
     }
     // (x u - x v)^2 = x |u| + x |v| - 2 x u v for bits with signs; x u is split by the sign of u.
@@ -152,34 +167,53 @@ void StreamedDense::add_moments(std::uint64_t word, std::size_t slot, const std:
         (std::signbit(values[i]) ? negative : positive)[i] = row[i] & weights[i];
     if (options.coding == Coding::unipolar) {
         multiply(word, positive, 1, &kernels::KernelTable::dense_and, sums);
-        for (std::size_t n = 0; n < options.neurons; ++n)
+        for (std::size_t n = 0; n < options.neurons; ++n) {
             moments[n] += increments[leads] + increments[n] - 2 * sums[n];
+            own[n] += increments[n];
+        }
         return;
     }
     std::int64_t* unsigned_sums = sums + kMomentRows * options.neurons;
     multiply(word, positive, kMomentRows, &kernels::KernelTable::dense_signed, sums);
     multiply(word, row, 1, &kernels::KernelTable::dense_and, unsigned_sums);
-    for (std::size_t n = 0; n < options.neurons; ++n)
+    for (std::size_t n = 0; n < options.neurons; ++n) {
         moments[n] +=
             unsigned_sums[leads] + unsigned_sums[n] - 2 * (sums[n] - sums[options.neurons + n]);
+        own[n] += unsigned_sums[n];
+    }
 }
 
 double StreamedDense::risk(std::size_t slot, std::uint64_t bits) const {
+    const std::size_t first = slot * layer_.options.neurons;
     const std::size_t leads = leaders_[slot];
     const auto t = static_cast<double>(bits);
     const auto length = static_cast<double>(layer_.options.length);
+    // Probability that a value which is `margin` above a limit now ends below it. One more than was
+    // counted, so that a rare event not yet seen is not taken for none.
+    const auto falls = [&](double margin, std::int64_t squares, std::uint64_t counted_bits) {
+        if (std::isinf(margin)) return margin > 0.0 ? 0.0 : 1.0;
+        const double variance =
+            static_cast<double>(squares + 1) / static_cast<double>(counted_bits);
+        const double sigma =
+            layer_.factor(layer_.options.length) * std::sqrt(variance * (length - t) * length / t);
+        return 0.5 * std::erfc(margin / (sigma * std::numbers::sqrt2));
+    };
+    const auto [floor, ceiling] = layer_.limits();
     const double lead_value = linear(slot, leads, bits);
+    const double at_floor = falls(lead_value - floor, own_moments_[first + leads], bits);
+    const double below_ceiling =
+        1.0 - falls(ceiling - lead_value, own_moments_[first + leads], bits);
     double sum = 0.0;
     for (std::size_t n = 0; n < layer_.options.neurons; ++n) {
         if (n == leads) continue;
-        // One more than was counted, so that a rare difference not yet seen is not taken for none.
-        const double variance =
-            static_cast<double>(moments_[slot * layer_.options.neurons + n] + 1) /
-            static_cast<double>(moment_bits_[slot]);
-        const double sigma =
-            layer_.factor(layer_.options.length) * std::sqrt(variance * (length - t) * length / t);
-        sum +=
-            0.5 * std::erfc((lead_value - linear(slot, n, bits)) / (sigma * std::numbers::sqrt2));
+        const double value = linear(slot, n, bits);
+        const double overtaken = falls(lead_value - value, moments_[first + n], moment_bits_[slot]);
+        const double at_ceiling = falls(ceiling - value, own_moments_[first + n], bits);
+        const double above_floor = 1.0 - falls(value - floor, own_moments_[first + n], bits);
+        // A tie goes to the lower index: a later neuron must be above the floor and find the leader
+        // below the ceiling to win; an earlier one also wins when both end at one limit.
+        sum += n > leads ? std::min({overtaken, above_floor, below_ceiling})
+                         : overtaken + at_ceiling + at_floor;
     }
     return sum;
 }
@@ -191,6 +225,7 @@ void run_streamed(const ExecutionContext& context, std::span<const DenseLayer::S
     layers.front()->check_columns(samples);
     layers.back()->check_outputs(samples, outputs);
     const std::size_t total = row_count(samples);
+    check_sample_numbers(options.forward.sample, total);
     const std::uint64_t length = layers.front()->options.length;
     const std::uint64_t block_words = options.block_length / 64;
     if (!(options.delta > 0.0 && options.delta < 1.0))
@@ -224,6 +259,8 @@ void run_streamed(const ExecutionContext& context, std::span<const DenseLayer::S
             },
             samples);
 
+        std::vector<std::uint64_t> limited(
+            count);  // values of the present word that left their range
         std::vector<std::size_t> active(count);
         for (std::size_t s = 0; s < count; ++s) active[s] = s;
         for (std::uint64_t word = 0; word < words && !active.empty(); ++word) {
@@ -235,17 +272,15 @@ void run_streamed(const ExecutionContext& context, std::span<const DenseLayer::S
             for (std::size_t k = 0; k < chain.size(); ++k) {
                 if (k > 0)
                     for (const std::size_t s : active) {
-                        std::uint64_t limited = 0;
+                        limited[s] = k == 1 ? 0 : limited[s];
                         for (std::size_t i = 0; i < layers[k]->options.inputs; ++i) {
                             const double y =
                                 layers[k - 1]->activate(chain[k - 1].linear(s, i, bits));
                             const double x = std::clamp(y, layers[k]->lowest_input(),
                                                         layers[k]->options.input_range);
-                            limited += x != y;
+                            limited[s] += x != y;
                             chain[k].thresholds(s)[i] = threshold(layers[k]->coded(x));
                         }
-                        if (word + 1 == words)
-                            saturated.fetch_add(limited, std::memory_order_relaxed);
                     }
                 chain[k].advance(word, active,
                                  options.stop == Stop::argmax && k + 1 == chain.size());
@@ -257,6 +292,7 @@ void run_streamed(const ExecutionContext& context, std::span<const DenseLayer::S
                 }
                 chain.back().outputs(s, bits, outputs, first + s);
                 if (!lengths.empty()) lengths[first + s] = bits;
+                saturated.fetch_add(limited[s], std::memory_order_relaxed);
                 job.add_done(1);
             }
             active.swap(running);

@@ -12,8 +12,6 @@
 namespace bitaxon {
 namespace {
 
-MatrixView<double> one_row(std::span<double> values) { return row_major(values, values.size()); }
-
 // Rows of doubles that lie side by side.
 MatrixView<double> rows_of(double* values, std::size_t rows, std::size_t columns) {
     return {values, rows, columns, static_cast<std::ptrdiff_t>(columns), 1};
@@ -71,8 +69,8 @@ double Network::State::nanoseconds(std::size_t samples) const {
     return sum;
 }
 
-void Network::State::saturate(const DenseLayer::State& next, double* values,
-                              std::size_t count) const {
+std::uint64_t Network::State::limit(const DenseLayer::State& next, double* values,
+                                    std::size_t count) {
     const double low = next.lowest_input();
     const double high = next.options.input_range;
     std::uint64_t limited = 0;
@@ -81,6 +79,12 @@ void Network::State::saturate(const DenseLayer::State& next, double* values,
         limited += value != values[i];
         values[i] = value;
     }
+    return limited;
+}
+
+void Network::State::saturate(const DenseLayer::State& next, double* values,
+                              std::size_t count) const {
+    const std::uint64_t limited = limit(next, values, count);
     if (limited != 0) saturated.fetch_add(limited, std::memory_order_relaxed);
 }
 
@@ -98,7 +102,10 @@ void Network::calibrate(const ExecutionContext& context, MatrixView<const double
         state_->layers[k].forward_expected(
             context, view, rows_of(y.data(), samples.rows, next.inputs()), ExpectedWeights::mean);
         std::vector<double> magnitudes(y);
-        for (double& value : magnitudes) value = std::abs(value);
+        // Negative values saturate to 0 where the next coding has none: they must not widen its
+        // range.
+        for (double& value : magnitudes)
+            value = next.coding() == Coding::bipolar ? std::abs(value) : std::max(value, 0.0);
         const auto place = magnitudes.begin() +
                            static_cast<std::ptrdiff_t>(
                                std::ceil(quantile * static_cast<double>(magnitudes.size()))) -
@@ -109,7 +116,7 @@ void Network::calibrate(const ExecutionContext& context, MatrixView<const double
             *place > 0.0 ? *place : *std::max_element(magnitudes.begin(), magnitudes.end());
         if (range > 0.0) next.set_input_range(range);
 
-        state_->saturate(*next.state_, y.data(), y.size());
+        State::limit(*next.state_, y.data(), y.size());
         x = std::move(y);
         view = row_major(std::span<const double>(x), next.inputs());
     }
@@ -152,7 +159,8 @@ void Network::State::run_block(const kernels::KernelTable& kernels, const Job& j
             first_sums(block, bases, sums, scratch);
         } else {
             saturate(block.layer, y.data, count * options.inputs);
-            block.encode_and_sum(read_only(y), bases, 0, block.layer.row_words(), sums, scratch);
+            block.encode_and_sum(MatrixView<const double>(y), bases, 0, block.layer.row_words(),
+                                 sums, scratch);
         }
         scratch.rewind(mark);
         y = k + 1 == layers.size() ? outputs : rows_of(halves[k % 2], count, options.neurons);
@@ -166,6 +174,7 @@ void Network::State::run(const ExecutionContext& context, bool parallel,
                          Check check, FirstSums first_sums) const {
     const std::size_t samples = outputs.rows;
     if (samples == 0) return;
+    check_sample_numbers(options.sample, samples);
     const std::uint64_t seed = options.seed.value_or(context.seed());
     context.supervise(options.monitor, samples, nanoseconds(samples), [&](Job& job) {
         check(job);
@@ -204,7 +213,7 @@ void Network::State::run_samples(const ExecutionContext& context, bool parallel,
 
 void Network::forward(const ExecutionContext& context, std::span<const double> sample,
                       std::span<double> output, const ForwardOptions& options) const {
-    state_->run_samples(context, false, bitaxon::one_row(sample), one_row(output), options);
+    state_->run_samples(context, false, one_row(sample), one_row(output), options);
 }
 
 void Network::forward_batch(const ExecutionContext& context, MatrixView<const double> samples,
@@ -217,13 +226,19 @@ void Network::forward_batch(const ExecutionContext& context, MatrixView<const fl
     state_->run_samples(context, true, samples, outputs, options);
 }
 
+void Network::forward_batch(const ExecutionContext& context, std::span<const double> samples,
+                            std::span<double> outputs, const ForwardOptions& options) const {
+    const auto [x, y] = as_matrices(samples, inputs(), outputs, neurons());
+    forward_batch(context, x, y, options);
+}
+
 // Layer after layer, each spread over the threads.
 void Network::forward_fast(const ExecutionContext& context, std::span<const double> sample,
                            std::span<double> output, const ForwardOptions& options) const {
-    state_->check_shapes(bitaxon::one_row(sample), one_row(output));
+    state_->check_shapes(one_row(sample), one_row(output));
     const std::uint64_t seed = options.seed.value_or(context.seed());
     context.supervise(options.monitor, 1, state_->nanoseconds(1), [&](Job& job) {
-        state_->layer(0).check_values(context, bitaxon::one_row(sample), job);
+        state_->layer(0).check_values(context, one_row(sample), job);
         const std::size_t widest = state_->widest();
         Scratch scratch = context.scratch(2 * Scratch::bytes<double>(widest));
         double* halves[] = {scratch.take<double>(widest), scratch.take<double>(widest)};
@@ -233,7 +248,7 @@ void Network::forward_fast(const ExecutionContext& context, std::span<const doub
             const bool last = k + 1 == state_->layers.size();
             const std::span<double> y =
                 last ? output : std::span(halves[k % 2], layer.options.neurons);
-            run_dense(context, layer, bitaxon::one_row(x), one_row(y), seed, options.sample, job);
+            run_dense(context, layer, one_row(x), one_row(y), seed, options.sample, job);
             if (!last) state_->saturate(state_->layer(k + 1), y.data(), y.size());
             x = y;
         }
@@ -243,7 +258,7 @@ void Network::forward_fast(const ExecutionContext& context, std::span<const doub
 void Network::forward_prepacked(const ExecutionContext& context, const StreamView& streams,
                                 MatrixView<double> outputs, const ForwardOptions& options) const {
     state_->layer(0).check_streams(streams);
-    state_->layer(state_->layers.size() - 1).check_outputs(streams.rows, outputs);
+    state_->layer(state_->layers.size() - 1).check_outputs(streams, outputs);
     state_->run(
         context, true, outputs, options, [](const Job&) {},
         [&](const DenseBlock& block, std::size_t first, std::size_t count, const std::uint64_t*,
@@ -288,7 +303,7 @@ void Network::State::expect(const ExecutionContext& context, const Samples& samp
         std::vector<double> y(outputs.rows * layers[k].neurons());
         layer(k).expect(context, values, rows_of(y.data(), outputs.rows, layers[k].neurons()),
                         weights);
-        saturate(layer(k + 1), y.data(), y.size());
+        limit(layer(k + 1), y.data(), y.size());
         x = std::move(y);
         values = row_major(std::span<const double>(x), layers[k].neurons());
     }

@@ -5,8 +5,10 @@
 #include <bitaxon/core/safetensors.hpp>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include <charconv>
 #include <cstring>
 
 namespace bitaxon {
@@ -27,13 +29,46 @@ Tensor to_tensor(std::span<const double> values, std::vector<std::uint64_t> shap
 }
 
 std::vector<double> to_values(const std::filesystem::path& path, const TensorFile& file,
-                              const std::string& name) {
+                              const std::string& name, const std::vector<std::uint64_t>& shape) {
     const auto found = file.tensors.find(name);
-    if (found == file.tensors.end() || found->second.dtype != "F64")
-        damaged(path, fmt::format("no F64 tensor '{}'", name));
+    if (found == file.tensors.end() || found->second.dtype != "F64" || found->second.shape != shape)
+        damaged(path,
+                fmt::format("no F64 tensor '{}' of shape ({})", name, fmt::join(shape, ", ")));
     std::vector<double> values(found->second.bytes.size() / sizeof(double));
     std::memcpy(values.data(), found->second.bytes.data(), values.size() * sizeof(double));
     return values;
+}
+
+std::uint64_t to_unsigned(const Json& value) {
+    if (!value.is_number_unsigned()) throw std::out_of_range("a size that is no whole number");
+    return value.get<std::uint64_t>();
+}
+
+// Seeds and counts are text: all of it must be digits.
+std::uint64_t from_text(const Json& value) {
+    const std::string text = value.get<std::string>();
+    std::uint64_t number = 0;
+    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (code != std::errc() || end != text.data() + text.size())
+        throw std::out_of_range(fmt::format("'{}' where a number below 2^64 belongs", text));
+    return number;
+}
+
+DenseOptions to_options(const Json& entry, std::size_t id) {
+    if (entry.at("type") != "dense")
+        throw std::out_of_range(fmt::format("a layer of type {}", entry.at("type").dump()));
+    DenseOptions options;
+    options.inputs = to_unsigned(entry.at("inputs"));
+    options.neurons = to_unsigned(entry.at("neurons"));
+    options.length = to_unsigned(entry.at("length"));
+    options.coding = parse_coding(entry.at("coding").get<std::string>());
+    options.scale = parse_scale(entry.at("scale").get<std::string>());
+    options.activation = parse_activation(entry.at("activation").get<std::string>());
+    options.input_range = entry.at("input_range").get<double>();
+    options.weight_scale = entry.at("weight_scale").get<double>();
+    options.seed = from_text(entry.at("seed"));
+    options.id = id;
+    return options;
 }
 
 }  // namespace
@@ -73,39 +108,34 @@ Network Network::load(const std::filesystem::path& path, const ExecutionContext&
         if (file.metadata.at("format") != kFormat)
             damaged(path,
                     fmt::format("format '{}', expected '{}'", file.metadata.at("format"), kFormat));
-        for (const Json& entry : Json::parse(file.metadata.at("layers"))) {
+        const Json description = Json::parse(file.metadata.at("layers"));
+        if (!description.is_array() || description.empty()) damaged(path, "no list of layers");
+        for (const Json& entry : description) {
             const std::size_t k = layers.size();
-            DenseOptions options;
-            options.inputs = entry.at("inputs").get<std::size_t>();
-            options.neurons = entry.at("neurons").get<std::size_t>();
-            options.length = entry.at("length").get<std::uint64_t>();
-            options.coding = parse_coding(entry.at("coding").get<std::string>());
-            options.scale = parse_scale(entry.at("scale").get<std::string>());
-            options.activation = parse_activation(entry.at("activation").get<std::string>());
-            options.input_range = entry.at("input_range").get<double>();
-            options.weight_scale = entry.at("weight_scale").get<double>();
-            options.seed = std::stoull(entry.at("seed").get<std::string>());
-            options.id = k;
-            const std::vector<double> weights = to_values(path, file, fmt::format("{}.weights", k));
-            const std::vector<double> bias = to_values(path, file, fmt::format("{}.bias", k));
+            const DenseOptions options = to_options(entry, k);
+            const std::vector<double> weights = to_values(path, file, fmt::format("{}.weights", k),
+                                                          {options.neurons, options.inputs});
+            const std::vector<double> bias =
+                to_values(path, file, fmt::format("{}.bias", k), {options.neurons});
             DenseLayer layer(options, weights, bias, context);
             layer.state_->weight_scale_given = entry.at("weight_scale_given").get<bool>();
-            if (const auto redraws = std::stoull(entry.at("redraws").get<std::string>());
-                redraws != 0)
+            if (const std::uint64_t redraws = from_text(entry.at("redraws")); redraws != 0)
                 layer.set_redraws(redraws, context);
             if (layer.checksum() != entry.at("streams_xxh3").get<std::string>())
-                damaged(path,
-                        fmt::format("layer {}: the streams drawn again differ from the saved ones; "
-                                    "was it saved by another version?",
-                                    k));
+                damaged(path, fmt::format("layer {}: the streams drawn again differ from the saved "
+                                          "ones; was it saved by another version?",
+                                          k));
             layers.push_back(std::move(layer));
         }
+        return Network(std::move(layers), context);
+    } catch (const Error& error) {
+        if (error.code() == ErrorCode::file) throw;
+        damaged(path, fmt::format("layer {}: {}", layers.size(), error.what()));
     } catch (const Json::exception& error) {
         damaged(path, error.what());
     } catch (const std::logic_error& error) {  // a missing key, or a number that is none
         damaged(path, error.what());
     }
-    return Network(std::move(layers), context);
 }
 
 }  // namespace bitaxon

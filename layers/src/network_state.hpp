@@ -20,7 +20,9 @@ struct Network::State {
     std::size_t widest() const;
     double nanoseconds(std::size_t samples) const;
 
-    /// Limits the outputs of a layer to the range of the next, and counts what left it.
+    /// Limits the outputs of a layer to the range of the next and returns how many left it.
+    static std::uint64_t limit(const DenseLayer::State& next, double* values, std::size_t count);
+    /// The same, for a forward: the count is kept.
     void saturate(const DenseLayer::State& next, double* values, std::size_t count) const;
 
     /// One block of samples through all layers on the calling thread. first_sums(block, key_bases,

@@ -24,8 +24,8 @@ inline MatrixView<const double> one_row(std::span<const double> values) {
     return row_major(values, values.size());
 }
 
-inline MatrixView<const double> read_only(MatrixView<double> m) {
-    return {m.data, m.rows, m.columns, m.row_stride, m.column_stride};
+inline MatrixView<double> one_row(std::span<double> values) {
+    return row_major(values, values.size());
 }
 
 }  // namespace bitaxon

@@ -30,8 +30,8 @@ class StreamedDense {
     void outputs(std::size_t slot, std::uint64_t bits, const MatrixView<double>& out,
                  std::size_t row) const;
 
-    /// Bound on the probability that after all bits another neuron than the present leader is
-    /// largest.
+    /// Bound on the probability that after all bits another neuron than the present leader is the
+    /// first with the largest activated output.
     double risk(std::size_t slot, std::uint64_t bits) const;
 
   private:
@@ -56,6 +56,8 @@ class StreamedDense {
     std::vector<std::size_t> leaders_;
     std::vector<std::uint64_t> moment_bits_;
     std::vector<std::int64_t> moments_;
+    // For each neuron the sum over all bits and inputs of its products' squares.
+    std::vector<std::int64_t> own_moments_;
     AlignedWords leader_rows_;
     std::vector<std::int64_t> moment_sums_;
 };

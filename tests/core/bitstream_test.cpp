@@ -77,6 +77,15 @@ TEST(AlignedWords, CopiesAreIndependent) {
     EXPECT_EQ(a.data()[3], 8u);
 }
 
+TEST(AlignedWords, MovedFromIsEmpty) {
+    AlignedWords a(10);
+    const AlignedWords b(std::move(a));
+    EXPECT_EQ(a.size(), 0u);  // NOLINT: what is left behind is the point
+    const AlignedWords c(a);
+    EXPECT_EQ(c.size(), 0u);
+    EXPECT_EQ(b.size(), 10u);
+}
+
 // The layout is the kernels' contract: every (neuron, word) has a place of its own inside the
 // panels.
 TEST(BitPanels, ReadsBackWhatWasWritten) {

@@ -177,14 +177,26 @@ TEST(Scratch, LendsAlignedMemoryAndTakesItBack) {
     EXPECT_EQ(again.take<int>(1), first);
 }
 
+// A thread that waits for its inner loop must not start another piece of the outer one.
+TEST(ExecutionContext, LocksAroundNestedLoopsDoNotDeadlock) {
+    const ExecutionContext context({.threads = 4});
+    std::mutex mutex;
+    std::atomic<int> inner{0};
+    context.parallel_for(64, [&](std::size_t) {
+        const std::lock_guard lock(mutex);
+        context.parallel_for(16, [&](std::size_t) { inner.fetch_add(1); });
+    });
+    EXPECT_EQ(inner, 64 * 16);
+}
+
 #if !defined(__SANITIZE_THREAD__)  // TSan does not follow a fork of a threaded process
-TEST(ExecutionContext, ForkedChildMakesAnArenaOfItsOwn) {
-    const ExecutionContext context({.threads = 2});
-    context.parallel_for(100, [](std::size_t) {});
+// Forks, lets the child compute, and waits for it for a minute at most.
+void expect_forked_child_computes(const ExecutionContext& context) {
     const pid_t child = fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
         std::atomic<int> sum{0};
+        context.reserve_scratch(2, 1 << 12);
         context.parallel_for(1000, [&](std::size_t) { sum.fetch_add(1); });
         _exit(sum.load() == 1000 ? 0 : 1);
     }
@@ -193,10 +205,27 @@ TEST(ExecutionContext, ForkedChildMakesAnArenaOfItsOwn) {
     pid_t waited = 0;
     while ((waited = waitpid(child, &status, WNOHANG)) == 0 &&
            std::chrono::steady_clock::now() < deadline)
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
     if (waited == 0) kill(child, SIGKILL);
     ASSERT_EQ(waited, child) << "the child hung";
     EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST(ExecutionContext, ForkedChildMakesAnArenaOfItsOwn) {
+    const ExecutionContext context({.threads = 2});
+    context.parallel_for(100, [](std::size_t) {});
+    expect_forked_child_computes(context);
+}
+
+TEST(ExecutionContext, ForkedChildDoesNotInheritLocksThatOthersHeld) {
+    const ExecutionContext context({.threads = 2});
+    std::vector<std::jthread> busy;
+    for (int k = 0; k < 2; ++k)
+        busy.emplace_back([&](const std::stop_token& stop) {
+            while (!stop.stop_requested()) context.reserve_scratch(2, 1 << 12);
+        });
+    for (int round = 0; round < 50; ++round)
+        ASSERT_NO_FATAL_FAILURE(expect_forked_child_computes(context));
 }
 #endif
 

@@ -4,9 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
+#include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 namespace bitaxon {
 namespace {
@@ -15,7 +19,7 @@ class Safetensors : public testing::Test {
   protected:
     Safetensors()
         : folder_(std::filesystem::temp_directory_path() /
-                  ("bitaxon-" +
+                  ("bitaxon-" + std::to_string(::getpid()) + "-" +
                    std::string(testing::UnitTest::GetInstance()->current_test_info()->name()))) {
         std::filesystem::remove_all(folder_);
         std::filesystem::create_directories(folder_);
@@ -87,6 +91,81 @@ TEST_F(Safetensors, EveryFlippedByteIsAnError) {
             write(path("bad"), damaged);
             EXPECT_THROW(load_tensors(path("bad")), Error) << "byte " << i << " ^ " << flip;
         }
+}
+
+// Headers that lie, under sums that are right: the sums shield nothing but accidents.
+TEST_F(Safetensors, HostileHeadersAreErrors) {
+    save_tensors(path("x"), small_file());
+    const std::string good = read(path("x"));
+    const auto forged = [&](const std::string& from, const std::string& to) {
+        std::string bytes = good;
+        std::uint64_t length = 0;
+        std::memcpy(&length, bytes.data(), 8);
+        std::string header = bytes.substr(8, length);
+        const std::size_t place = header.find(from);
+        EXPECT_NE(place, std::string::npos) << from;
+        header.replace(place, from.size(), to);
+        const std::string key = "\"bitaxon.header_xxh3\":\"";
+        const std::size_t sum = header.find(key) + key.size();
+        header.replace(sum, 16, std::string(16, '0'));
+        header.replace(sum, 16, checksum(std::as_bytes(std::span(header))));
+        length = header.size();
+        std::string result(8, '\0');
+        std::memcpy(result.data(), &length, 8);
+        return result + header + bytes.substr(bytes.size() - 30);
+    };
+    write(path("same"), forged("F64", "F64"));
+    load_tensors(path("same"));  // the forger's tool works
+    for (const auto& [from, to] : {std::pair{"[0,6]", "[0,5]"},
+                                   {"[0,6]", "[6,0]"},
+                                   {"[0,6]", "[0,6.0]"},
+                                   {"[0,6]", "[-1,6]"},
+                                   {"[6,30]", "[0,24]"},  // overlap
+                                   {"[6,30]", "[6,36]"},  // past the end
+                                   {"[3]", "[2]"},
+                                   {"[3]", "[3.0]"},
+                                   {"[3]", "[-3]"},
+                                   {"[3]", "[18446744073709551615]"},
+                                   {"[3]", "[4611686018427387907]"},  // times 8 wraps to 24
+                                   {"[3]", "null"},
+                                   {"\"F64\"", "\"F32\""},
+                                   {"\"F64\"", "64"},
+                                   {"\"shape\"", "\"shade\""}}) {
+        write(path("forged"), forged(from, to));
+        EXPECT_THROW(load_tensors(path("forged")), Error) << from << " -> " << to;
+    }
+}
+
+TEST_F(Safetensors, FoldersAndReservedNamesAreErrors) {
+    EXPECT_THROW(load_tensors(path("")), Error);
+    TensorFile file = small_file();
+    file.tensors["__metadata__"] = file.tensors["a"];
+    EXPECT_THROW(save_tensors(path("x"), file), Error);
+    file = small_file();
+    file.metadata["text"] = "\xff";
+    EXPECT_THROW(save_tensors(path("x"), file), Error);
+}
+
+TEST_F(Safetensors, SaversOfOnePathDoNotMeet) {
+    std::atomic<int> failures{0};
+    save_tensors(path("x"), small_file());
+    {
+        std::vector<std::jthread> threads;
+        for (int k = 0; k < 4; ++k)
+            threads.emplace_back([&] {
+                for (int round = 0; round < 25; ++round) try {
+                        save_tensors(path("x"), small_file());
+                        load_tensors(path("x"));
+                    } catch (const Error&) {
+                        ++failures;
+                    }
+            });
+    }
+    EXPECT_EQ(failures, 0);
+    std::size_t entries = 0;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(path("")))
+        ++entries;
+    EXPECT_EQ(entries, 1u);
 }
 
 TEST_F(Safetensors, MissingFileAndFolderAreErrorsThatNameThePath) {

@@ -140,10 +140,49 @@ TEST(DenseErrors, OutputsThatOverlapTheSamplesOrThemselves) {
     });
     made.forward_batch(context(), std::span<const double>(all.subspan(0, 8)), all.subspan(8, 4));
     std::fill(memory.begin(), memory.end(), 0.5);
-    expect_error(ErrorCode::invalid_shape, "stride of 0", [&] {
+    expect_error(ErrorCode::invalid_shape, "share memory", [&] {
         made.forward_batch(context(), row_major(std::span<const double>(all.subspan(0, 8)), 4),
                            MatrixView<double>{&memory[8], 2, 2, 0, 1});
     });
+}
+
+TEST(DenseErrors, OutputsWhoseRowsOverlap) {
+    const DenseLayer made = layer();
+    std::vector<double> x(8, 0.5), y(8);
+    const auto xs = row_major(std::span<const double>(x), 4);
+    expect_error(ErrorCode::invalid_shape, "share memory", [&] {
+        made.forward_batch(context(), xs, MatrixView<double>{y.data(), 2, 2, 1, 1});
+    });
+    made.forward_batch(context(), xs, MatrixView<double>{y.data(), 2, 2, 1, 2});  // transposed
+    made.forward_batch(context(), xs, MatrixView<double>{y.data() + 3, 2, 2, -2, 1});
+}
+
+TEST(DenseErrors, OutputsInTheStreamsMemory) {
+    const DenseLayer made = layer();
+    StreamArray streams(1, 4, 128);
+    expect_error(ErrorCode::invalid_shape, "overlaps", [&] {
+        made.forward_prepacked(context(), streams.view(),
+                               {reinterpret_cast<double*>(streams.row(0) + 6), 1, 2, 2, 1});
+    });
+}
+
+TEST(DenseErrors, SampleNumbersThatWouldWrap) {
+    const DenseLayer made = layer();
+    std::vector<double> x(8, 0.5), y(4);
+    const std::uint64_t last = ~std::uint64_t{0};
+    made.forward_batch(context(), x, y, {.sample = last - 1});
+    expect_error(ErrorCode::invalid_value, "sample",
+                 [&] { made.forward_batch(context(), x, y, {.sample = last}); });
+}
+
+TEST(DenseErrors, ScalesWhoseProductOverflows) {
+    DenseOptions o = options();
+    o.input_range = 1e200;
+    expect_error(ErrorCode::invalid_value, "finite",
+                 [&] { DenseLayer(o, std::vector<double>(8, 1e200)); });
+    DenseLayer made(options(), std::vector<double>(8, 1e200));
+    expect_error(ErrorCode::invalid_value, "finite", [&] { made.set_input_range(1e200); });
+    EXPECT_EQ(made.input_range(), 1.0);
 }
 
 TEST(DenseErrors, Streams) {

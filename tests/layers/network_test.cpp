@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
 
@@ -165,6 +167,35 @@ TEST(Network, StreamedStopsAndReportsItsLengths) {
     EXPECT_LE(differ, 300 * 0.05 + 3 * std::sqrt(300 * 0.05 * 0.95));
 }
 
+TEST(Network, SaturationIsCountedForSamplesThatStopEarly) {
+    const ExecutionContext context({.threads = 1});
+    Network network = make(Coding::split_unipolar, 2048);
+    const std::vector<double> x = samples_of(network, 50);
+    network.calibrate(context, in(x), 0.8);
+    std::vector<double> y(50 * kOutputs);
+    std::vector<std::uint64_t> lengths(50);
+    network.forward_expected(context, in(x), out(y));
+    EXPECT_EQ(network.saturated(), 0u);  // no bits, nothing counted
+    network.forward_streamed(context, in(x), out(y), lengths, {.delta = 0.5});
+    EXPECT_GT(network.saturated(), 50u);
+    const Network copy = network;
+    network.forward_batch(context, in(x), out(y));
+    EXPECT_LT(copy.saturated(), network.saturated());
+}
+
+TEST(Network, CalibrationIgnoresWhatTheNextCodingCannotHold) {
+    const ExecutionContext context({.threads = 1});
+    const DenseOptions a{
+        .inputs = 1, .neurons = 2, .length = 64, .coding = Coding::split_unipolar, .seed = 1};
+    const DenseOptions b{
+        .inputs = 2, .neurons = 1, .length = 64, .coding = Coding::split_unipolar, .seed = 2};
+    Network network(
+        {DenseLayer(a, std::vector<double>{0.4, -4.0}), DenseLayer(b, std::vector<double>{1, 1})});
+    const std::vector<double> x = {1.0};
+    network.calibrate(context, {x.data(), 1, 1, 1, 1}, 1.0);
+    EXPECT_NEAR(network.layers()[1].input_range(), 0.4, 1e-6);
+}
+
 TEST(Network, NeighboursMustFit) {
     const DenseOptions a{.inputs = 3, .neurons = 4, .length = 64, .seed = 1};
     try {
@@ -181,7 +212,7 @@ class NetworkFile : public testing::Test {
   protected:
     NetworkFile()
         : path_(std::filesystem::temp_directory_path() /
-                ("bitaxon-" +
+                ("bitaxon-" + std::to_string(::getpid()) + "-" +
                  std::string(testing::UnitTest::GetInstance()->current_test_info()->name()) +
                  ".safetensors")) {}
     ~NetworkFile() override { std::filesystem::remove(path_); }

@@ -88,6 +88,44 @@ TEST_P(StopRule, ClearAnswersStopEarly) {
     }
 }
 
+// Outputs beyond the limits of an activation tie, and the lower index wins. Means at the limits are
+// the worst case: what the first 64 bits say of a tie is a coin's toss.
+TEST_P(StopRule, ErrorRateStaysBelowDeltaAtTheLimitsOfActivations) {
+    constexpr std::size_t kSamples = 4000;
+    constexpr double kDelta = 0.02;
+    const double linear = GetParam() == Coding::bipolar ? 0.0 : 4.0;  // 16 inputs of 0.5 and 0.5
+    struct Case {
+        Activation activation;
+        double first, second;  // means of the two neurons' linear outputs
+    };
+    for (const Case& c : {Case{Activation::clip, 1.0, 4.0}, Case{Activation::clip, 4.0, 1.0},
+                          Case{Activation::relu, 0.0, -4.0}, Case{Activation::relu, -4.0, 0.0},
+                          Case{Activation::relu, 0.0, 0.0}, Case{Activation::clip, 1.0, 1.0},
+                          Case{Activation::clip, 0.0, 0.02}}) {
+        const double mean = GetParam() == Coding::bipolar ? 0.0 : 0.5;
+        const DenseLayer layer({.inputs = 16,
+                                .neurons = 2,
+                                .length = 1024,
+                                .coding = GetParam(),
+                                .activation = c.activation,
+                                .weight_scale = 1.0,
+                                .seed = 12},
+                               std::vector<double>(32, 0.5),
+                               std::vector<double>{c.first - linear, c.second - linear});
+        const ExecutionContext context({.threads = 2});
+        const std::vector<double> x(kSamples * 16, mean);
+        std::vector<double> full(kSamples * 2), early(full);
+        layer.forward_batch(context, x, full);
+        layer.forward_streamed(context, row_major(std::span<const double>(x), 16),
+                               row_major(std::span(early), 2), {}, {.delta = kDelta});
+        double wrong = 0.0;
+        for (std::size_t r = 0; r < kSamples; ++r)
+            wrong += (full[2 * r + 1] > full[2 * r]) != (early[2 * r + 1] > early[2 * r]);
+        EXPECT_LE(wrong / kSamples, kDelta + 3 * std::sqrt(kDelta * (1 - kDelta) / kSamples))
+            << name(c.activation) << ", means " << c.first << " and " << c.second;
+    }
+}
+
 TEST(StopRule, LargerBlocksLookLessOften) {
     const DenseLayer layer = oracle::random_layer(
         {.inputs = 32, .neurons = 4, .length = 1000, .coding = Coding::split_unipolar, .seed = 3},

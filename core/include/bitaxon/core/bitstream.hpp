@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 
 namespace bitaxon {
 
@@ -32,8 +33,13 @@ class AlignedWords {
     explicit AlignedWords(std::size_t words);
     AlignedWords(const AlignedWords& other);
     AlignedWords& operator=(const AlignedWords& other);
-    AlignedWords(AlignedWords&&) noexcept = default;
-    AlignedWords& operator=(AlignedWords&&) noexcept = default;
+    AlignedWords(AlignedWords&& other) noexcept
+        : words_(std::move(other.words_)), size_(std::exchange(other.size_, 0)) {}
+    AlignedWords& operator=(AlignedWords&& other) noexcept {
+        words_ = std::move(other.words_);
+        size_ = std::exchange(other.size_, 0);
+        return *this;
+    }
 
     std::uint64_t* data() noexcept { return words_.get(); }
     const std::uint64_t* data() const noexcept { return words_.get(); }

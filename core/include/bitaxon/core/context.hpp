@@ -87,8 +87,10 @@ class Scratch {
 
 /// Owns a oneTBB arena. Copies share it; all methods may be called from many threads at once.
 ///
-/// After a fork the child's first parallel call makes an arena of its own; work that was pending in
-/// the parent stays there.
+/// After a fork the child's first call makes an arena of its own; work that was pending in the
+/// parent stays there. oneTBB itself starts no workers in a child of a process that had some: such
+/// a child computes on its calling threads, right and without haste. Start workers with spawn, not
+/// fork.
 class ExecutionContext {
   public:
     /// @throws Error for 0 or fewer threads and for a tier that is unknown or not supported here

@@ -18,7 +18,7 @@ double scc_from_counts(std::uint64_t length, std::uint64_t ones_a, std::uint64_t
 /// SCC of two streams given as views of one stream each. @throws Error unless lengths agree
 double scc(const ExecutionContext& context, const StreamView& a, const StreamView& b);
 
-/// SCC of every stream of a (first row) with every stream of b: row-major (a.streams x b.streams).
+/// SCC of every stream of a (one row) with every stream of b: row-major (a.streams x b.streams).
 /// The overlaps are one bit-matrix product. @throws Error unless lengths agree
 std::vector<double> scc_matrix(const ExecutionContext& context, const StreamView& a,
                                const StreamView& b);

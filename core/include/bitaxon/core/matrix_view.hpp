@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <span>
+#include <type_traits>
 
 namespace bitaxon {
 
@@ -14,6 +15,10 @@ struct MatrixView {
     std::size_t columns = 0;
     std::ptrdiff_t row_stride = 0;     ///< in elements
     std::ptrdiff_t column_stride = 1;  ///< in elements
+
+    operator MatrixView<const T>() const requires(!std::is_const_v<T>) {
+        return {data, rows, columns, row_stride, column_stride};
+    }
 
     T& operator()(std::size_t row, std::size_t column) const {
         return data[static_cast<std::ptrdiff_t>(row) * row_stride +

@@ -45,7 +45,7 @@ struct DenseProduct {
     std::size_t row_count;
     const std::uint64_t* panels;  ///< 64-byte aligned
     std::size_t panel_stride;     ///< in words, a multiple of 32
-    const std::uint8_t* signs;    ///< null but for dense_signed
+    const std::uint8_t* signs;    ///< read by dense_signed alone
     std::size_t sign_stride;      ///< in bytes
     std::size_t neuron_count;
     std::size_t words;  ///< k: a multiple of kGroupWords; padding words are zero
@@ -59,15 +59,15 @@ struct DenseProduct {
 /// `length_bits`; then ceil(length_bits / 64) words are read or written and the tail of the last is
 /// zero in every output. Inputs have clean tails. Outputs may be the same array as an input, not
 /// overlap it shifted.
-///   popcount, *_popcount   number of ones; xnor_popcount counts equal bits among length_bits
-///   bit_*                  elementwise; bit_mux takes b where select is 1, a where it is 0
-///   pack                   bit t = bytes[t] != 0;  unpack: bytes[t] = bit t (0 or 1)
-///   stream_keys            (a, b)[i] of stream first_index + i from the key base k
-///   (core/random.hpp) encode_threshold       bit t = sequence[t] < threshold, threshold in 0 ...
-///   2^32 dot, sum               lane l of 16 sums the elements with index % 16 == l in order; then
-///   lanes
-///                          l and l + 8, l + 4, l + 2, l + 1 are added; no fused multiply-add
-///   max                    NaN (a quiet one) if any element is NaN, -0 < +0, -infinity when empty
+///
+/// - popcount, *_popcount: number of ones; xnor_popcount counts equal bits among length_bits.
+/// - bit_*: elementwise; bit_mux takes b where select is 1, a where it is 0.
+/// - pack: bit t = bytes[t] != 0. unpack: bytes[t] = bit t, 0 or 1.
+/// - stream_keys: (a, b)[i] of stream first_index + i from the key base k (core/random.hpp).
+/// - encode_threshold: bit t = sequence[t] < threshold, threshold in 0 ... 2^32.
+/// - dot, sum: lane l of 16 sums the elements with index % 16 == l in order; then lanes l and l + 8,
+///   l + 4, l + 2, l + 1 are added; no fused multiply-add.
+/// - max: a quiet NaN if any element is NaN, -0 < +0, -infinity when empty.
 struct KernelTable {
 #define BITAXON_KERNEL(result, name, parameters) result(*name) parameters noexcept;
 #include <bitaxon/kernels/operations.def>

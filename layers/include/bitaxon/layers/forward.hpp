@@ -40,7 +40,9 @@ Stop parse_stop(std::string_view name);
 
 struct StreamedOptions {
     Stop stop = Stop::argmax;
-    double delta = 0.01;              ///< accepted probability of another argmax, in (0, 1)
+    /// Accepted probability of another argmax, in (0, 1); a normal bound, so where 64 bits hold but
+    /// a few ones it is a target.
+    double delta = 0.01;
     std::uint64_t block_length = 64;  ///< bits between two looks, a multiple of 64
     ForwardOptions forward = {};
 };

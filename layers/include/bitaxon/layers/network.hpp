@@ -11,7 +11,7 @@ namespace bitaxon {
 
 /// A feed-forward network. Layer k gets id k. The output of a layer is divided by the next one's
 /// input_range (set by calibrate), saturates at the ends of its coding's range, and is encoded
-/// anew; how many values saturated since construction is counted.
+/// anew; how many values saturated since the last calibration is counted.
 ///
 /// Const methods may be called from many threads at once.
 class Network {
@@ -50,6 +50,8 @@ class Network {
                        MatrixView<double> outputs, const ForwardOptions& options = {}) const;
     void forward_batch(const ExecutionContext& context, MatrixView<const float> samples,
                        MatrixView<double> outputs, const ForwardOptions& options = {}) const;
+    void forward_batch(const ExecutionContext& context, std::span<const double> samples,
+                       std::span<double> outputs, const ForwardOptions& options = {}) const;
 
     /// Runs all layers together, 64 bits at a time: each layer encodes the running estimate of the
     /// one before. Run to the end it is close to forward but not equal to it, since early bits came
