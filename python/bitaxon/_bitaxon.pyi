@@ -1,6 +1,6 @@
 from collections.abc import Callable, Iterable
 from os import PathLike
-from typing import Any, Literal, SupportsFloat, SupportsIndex
+from typing import Any, Literal, SupportsFloat, SupportsIndex, final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ _Progress = bool | Callable[[int, int], object] | None
 
 __version__: str
 
+@final
 class ExecutionContext:
     def __init__(
         self, threads: SupportsIndex | None = None, tier: str | None = None, seed: SupportsIndex = 0
@@ -99,6 +100,7 @@ class _Model:
     ) -> _Words: ...
     def redraw(self, context: ExecutionContext | None = None) -> None: ...
 
+@final
 class DenseLayer(_Model):
     def __init__(
         self,
@@ -147,6 +149,7 @@ class DenseLayer(_Model):
     def __getstate__(self) -> dict[str, Any]: ...
     def __setstate__(self, state: dict[str, Any]) -> None: ...
 
+@final
 class Network(_Model):
     def __init__(
         self, layers: Iterable[DenseLayer], context: ExecutionContext | None = None
@@ -166,6 +169,7 @@ class Network(_Model):
     def __getstate__(self) -> tuple[Any, ...]: ...
     def __setstate__(self, state: tuple[Any, ...]) -> None: ...
 
+@final
 class Lfsr16:
     def __init__(self, seed: SupportsIndex) -> None: ...
     @property

@@ -1,7 +1,7 @@
 """What progress=True shows: tqdm's bar where it is installed, else a line of text."""
 
 import sys
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 try:
     from tqdm import tqdm  # type: ignore[import]
@@ -13,9 +13,12 @@ class _Bar:
     """tqdm, told how far the work is instead of how far it went. It closes when it is dropped."""
 
     def __init__(self, total: int) -> None:
-        self._bar = tqdm(total=total, unit=" samples")
+        self._total = total
+        self._bar: Any = None
 
     def __call__(self, done: int, total: int) -> None:
+        if self._bar is None:  # not before: a call that is refused shows nothing
+            self._bar = tqdm(total=self._total, unit=" samples")
         self._bar.update(done - self._bar.n)
         if done == total:
             self._bar.close()

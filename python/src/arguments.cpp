@@ -8,26 +8,56 @@ namespace bitaxon::python {
 
 std::string type_name(py::handle object) { return Py_TYPE(object.ptr())->tp_name; }
 
+std::string text_of(py::handle object) {
+    const py::str text(object);
+    const auto bytes =
+        py::reinterpret_steal<py::bytes>(PyUnicode_AsEncodedString(text.ptr(), "utf-8", "replace"));
+    if (!bytes) throw py::error_already_set();
+    return bytes;
+}
+
+void clear_refusal() {
+    for (PyObject* refusal : {PyExc_TypeError, PyExc_ValueError, PyExc_OverflowError})
+        if (PyErr_ExceptionMatches(refusal)) {
+            PyErr_Clear();
+            return;
+        }
+    throw py::error_already_set();
+}
+
+namespace {
+
+// Python writes no int of more than 4300 digits, and nobody reads one of 100.
+std::string text_of_int(py::handle number) {
+    const auto bits = number.attr("bit_length")().cast<std::size_t>();
+    return bits > 128 ? fmt::format("an int of {} bits", bits) : text_of(number);
+}
+
+}  // namespace
+
 std::uint64_t to_unsigned(py::handle object, const char* name, std::uint64_t least,
                           std::uint64_t most) {
     const auto expected = [&] { return fmt::format("an int from {} to {}", least, most); };
     const auto number = py::reinterpret_steal<py::object>(PyNumber_Index(object.ptr()));
     if (!number) {
-        PyErr_Clear();
+        clear_refusal();
         throw_error(ErrorCode::invalid_type, name, type_name(object), expected());
     }
     const unsigned long long value = PyLong_AsUnsignedLongLong(number.ptr());
     const bool fits = value != static_cast<unsigned long long>(-1) || !PyErr_Occurred();
     if (!fits) PyErr_Clear();
     if (!fits || value < least || value > most)
-        throw_error(ErrorCode::invalid_value, name, text_of(number), expected());
+        throw_error(ErrorCode::invalid_value, name, text_of_int(number), expected());
     return value;
 }
 
 double to_real(py::handle object, const char* name) {
     const double value = PyFloat_AsDouble(object.ptr());
     if (value == -1.0 && PyErr_Occurred()) {
-        PyErr_Clear();
+        clear_refusal();
+        if (PyLong_Check(object.ptr()))
+            throw_error(ErrorCode::invalid_value, name, text_of_int(object),
+                        "a number of float's range");
         throw_error(ErrorCode::invalid_type, name, type_name(object), "a number");
     }
     return value;
@@ -36,7 +66,13 @@ double to_real(py::handle object, const char* name) {
 std::string to_text(py::handle object, const char* name) {
     if (!PyUnicode_Check(object.ptr()))
         throw_error(ErrorCode::invalid_type, name, type_name(object), "a str");
-    return object.cast<std::string>();
+    Py_ssize_t size = 0;
+    const char* text = PyUnicode_AsUTF8AndSize(object.ptr(), &size);
+    if (text == nullptr) {
+        clear_refusal();
+        throw_error(ErrorCode::invalid_value, name, text_of(py::repr(object)), "text");
+    }
+    return {text, static_cast<std::size_t>(size)};
 }
 
 std::optional<std::uint64_t> to_seed(py::handle object) {

@@ -2,12 +2,15 @@
 // all signatures, ours with what came and what should have come.
 #pragma once
 
+#include <bitaxon/core/error.hpp>
+
 #include <pybind11/pybind11.h>
 
 #include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace bitaxon::python {
 
@@ -26,6 +29,22 @@ std::string to_text(py::handle object, const char* name);
 std::optional<std::uint64_t> to_seed(py::handle object);
 
 /// What str() of an object says, for messages.
-inline std::string text_of(py::handle object) { return py::str(object).cast<std::string>(); }
+std::string text_of(py::handle object);
+
+/// Clears a TypeError, ValueError or OverflowError, to be said in our own words. @throws what else
+/// is set: a KeyboardInterrupt, say
+void clear_refusal();
+
+/// work(), whose errors about C++'s argument `theirs` name Python's `ours` instead.
+template <class Work>
+decltype(auto) naming(std::string_view theirs, std::string_view ours, Work&& work) {
+    try {
+        return work();
+    } catch (const Error& error) {
+        const std::string_view what = error.what();
+        if (!what.starts_with(theirs)) throw;
+        throw Error(error.code(), std::string(ours).append(what.substr(theirs.size())));
+    }
+}
 
 }  // namespace bitaxon::python

@@ -41,7 +41,7 @@ py::array as_double(const py::array& array) {
 }
 
 py::array as_array(py::handle object, const char* name) {
-    if (py::isinstance<py::array>(object)) return py::reinterpret_borrow<py::array>(object);
+    if (py::isinstance<py::array>(object)) return plain_array(object, name);
     auto array = py::reinterpret_steal<py::array>(
         Api::get().PyArray_FromAny_(object.ptr(), nullptr, 0, 0, 0, nullptr));
     if (!array) {
@@ -105,6 +105,18 @@ std::string shape_text(const py::array& array) { return shape_text(shape_of(arra
 
 bool is_float32(const py::array& numbers) { return numbers.dtype().num() == Api::NPY_FLOAT_; }
 
+py::array plain_array(py::handle array, const char* name) {
+    PyTypeObject* plain = Api::get().PyArray_Type_;
+    if (Py_TYPE(array.ptr()) == plain) return py::reinterpret_borrow<py::array>(array);
+    if (py::isinstance(array, py::module_::import("numpy.ma").attr("MaskedArray")))
+        throw_error(ErrorCode::invalid_type, name, "a masked array",
+                    "a plain one: fill it or index with its mask");
+    auto view = py::reinterpret_steal<py::array>(
+        Api::get().PyArray_View_(array.ptr(), nullptr, reinterpret_cast<PyObject*>(plain)));
+    if (!view) throw py::error_already_set();
+    return view;
+}
+
 py::array read_numbers(py::handle object, const char* name, Layout layout) {
     const py::array array = as_array(object, name);
     if (is_readable(array, Api::NPY_DOUBLE_) &&
@@ -132,7 +144,7 @@ void check_matrix(const py::array& array, const char* name, std::size_t columns)
 py::array read_words(py::handle object, const char* name) {
     if (!py::isinstance<py::array>(object))
         throw_error(ErrorCode::invalid_type, name, type_name(object), "a NumPy array of uint64");
-    auto array = py::reinterpret_borrow<py::array>(object);
+    const py::array array = plain_array(object, name);
     // Two of C's types may be uint64, so size and kind decide.
     if (array.dtype().kind() != 'u' || array.itemsize() != 8 ||
         array.dtype().byteorder() == kSwappedBytes)
@@ -183,6 +195,7 @@ Output::Output(py::handle out, std::initializer_list<std::size_t> shape, const p
     };
     if (!py::isinstance<py::array>(out))
         reject(ErrorCode::invalid_type, type_name(out), "a NumPy array of float64");
+    plain_array(out, "out");  // the caller gets back the very object that came
     array_ = py::reinterpret_borrow<py::array>(out);
     if (array_.dtype().num() != Api::NPY_DOUBLE_ || array_.dtype().byteorder() == kSwappedBytes)
         reject(ErrorCode::invalid_type, "dtype " + text_of(array_.dtype()), "float64");

@@ -27,6 +27,10 @@ enum class Layout {
 /// swapped bytes, elements between boundaries. @throws Error for what holds no real numbers
 py::array read_numbers(py::handle object, const char* name, Layout layout);
 
+/// A NumPy array, seen without the class that it may be derived from.
+/// @throws Error for a masked array, whose mask no call here would heed
+py::array plain_array(py::handle array, const char* name);
+
 bool is_float32(const py::array& numbers);
 
 /// "(3, 64)"
@@ -70,6 +74,12 @@ inline std::span<const double> packed_values(const py::array& numbers) {
 struct Streams {
     py::array array;
     StreamView view;
+
+    /// What C++'s errors call the array: to C++ all sets of streams have three axes.
+    const char* name() const {
+        constexpr const char* kNames[] = {"streams[0][0]", "streams[0]", "streams"};
+        return kNames[array.ndim() - 1];
+    }
 };
 Streams read_streams(py::handle object, const char* name, std::uint64_t length);
 

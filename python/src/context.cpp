@@ -68,8 +68,8 @@ const ExecutionContext& choose_engine(py::handle given, py::handle otherwise) {
 }
 
 void bind_context(py::module_& module) {
-    py::class_<Context>(module, "ExecutionContext", kDoc)
-        .def(py::init(&make_context), py::arg("threads") = py::none(), py::arg("tier") = py::none(),
+    py::class_<Context> type(module, "ExecutionContext", py::is_final(), kDoc);
+    type.def(py::init(&make_context), py::arg("threads") = py::none(), py::arg("tier") = py::none(),
              py::arg("seed") = 0, "__init__(self, threads=None, tier=None, seed=0)\n--\n\n")
         .def_property_readonly(
             "threads", [](const Context& self) { return self.engine.threads(); },
@@ -87,6 +87,7 @@ void bind_context(py::module_& module) {
         .def(py::pickle(&state_of, [](const py::tuple& state) {
             return make_context(state[0], state[1], state[2]);
         }));
+    bind_old_pickles(type);
 }
 
 }  // namespace bitaxon::python

@@ -1,6 +1,9 @@
 // ExecutionContext as Python holds it.
 #pragma once
 
+#include "gil.hpp"
+#include "instances.hpp"
+
 #include <bitaxon/core/context.hpp>
 
 #include <pybind11/pybind11.h>
@@ -22,11 +25,8 @@ py::object to_context(py::handle object);
 /// The first of the two that is not None, else the shared context. Lives as long as they do.
 const ExecutionContext& choose_engine(py::handle given, py::handle otherwise = py::none());
 
-/// work() while other Python threads run. Touches no Python object, not even a reference count.
-template <class Work>
-decltype(auto) without_gil(Work&& work) {
-    const py::gil_scoped_release release;
-    return work();
-}
-
 }  // namespace bitaxon::python
+
+template <>
+struct pybind11::detail::type_caster<bitaxon::python::Context>
+    : bitaxon::python::InitializedCaster<bitaxon::python::Context> {};

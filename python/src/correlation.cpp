@@ -17,6 +17,7 @@ Streams read_set(py::handle object, const char* name, std::uint64_t length, py::
     if (streams.array.ndim() != axes)
         throw_error(ErrorCode::invalid_shape, name, "shape " + shape_text(streams.array),
                     axes == 1 ? "(words,), one stream" : "(streams, words)");
+    naming(streams.name(), name, [&] { check_tails(streams.view); });
     return streams;
 }
 

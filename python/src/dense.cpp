@@ -59,12 +59,14 @@ py::array bias_of(const HeldDense& self) {
 }
 
 void set_weights(HeldDense& self, py::handle weights, py::handle context) {
-    const py::array matrix = read_numbers(weights, "weights", Layout::doubles);
+    const py::array matrix = read_numbers(weights, "W", Layout::doubles);
     if (matrix.ndim() != 2)
-        throw_error(ErrorCode::invalid_shape, "weights", "shape " + shape_text(matrix),
+        throw_error(ErrorCode::invalid_shape, "W", "shape " + shape_text(matrix),
                     "(n_neurons, n_inputs)");
-    self.change(context, [&](DenseLayer& layer, const ExecutionContext& engine) {
-        layer.set_weights(view_of<double>(matrix), engine);
+    naming("weights", "W", [&] {
+        self.change(context, [&](DenseLayer& layer, const ExecutionContext& engine) {
+            layer.set_weights(view_of<double>(matrix), engine);
+        });
     });
 }
 
@@ -208,7 +210,7 @@ py::dict describe_dense(const DenseLayer& layer) {
 }
 
 void bind_dense(py::module_& module) {
-    py::class_<HeldDense> type(module, "DenseLayer", kDoc);
+    py::class_<HeldDense> type(module, "DenseLayer", py::is_final(), kDoc);
     // length and weights are required; None lets make_dense say so.
     type.def(py::init(&make_dense), py::arg("n_inputs"), py::arg("n_neurons"), py::kw_only(),
              py::arg("length") = py::none(), py::arg("weights") = py::none(),

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <exception>
+#include <string_view>
 
 namespace bitaxon::python {
 namespace {
@@ -36,7 +37,11 @@ void bind_errors() {
         try {
             std::rethrow_exception(thrown);
         } catch (const Error& error) {
-            PyErr_SetString(exception_type(error.code()).ptr(), error.what());
+            // Names of files may be no UTF-8.
+            const std::string_view what = error.what();
+            const auto text = py::reinterpret_steal<py::object>(PyUnicode_DecodeUTF8(
+                what.data(), static_cast<py::ssize_t>(what.size()), "replace"));
+            if (text) PyErr_SetObject(exception_type(error.code()).ptr(), text.ptr());
         }
     });
 }

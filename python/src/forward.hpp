@@ -35,7 +35,9 @@ py::array forward_one(const Held<Model>& self, py::handle x, py::handle seed, py
     const ForwardOptions options = read_options(seed, sample, "sample");
     Output output(out, {model->neurons()}, values);
     const std::span<double> row = output.packed();
-    without_gil([&] { ((*model).*path)(engine, packed_values(values), row, options); });
+    naming("samples[0]", "x", [&] {
+        without_gil([&] { ((*model).*path)(engine, packed_values(values), row, options); });
+    });
     output.store();
     return output.array();
 }
@@ -53,7 +55,9 @@ py::array forward_batch(const Held<Model>& self, py::handle samples, py::handle 
     const ForwardOptions options = read_options(seed, first_sample, "first_sample", reporter);
     const Output output(out, {rows, model->neurons()}, values);
     on_view(values, [&](auto view) {
-        without_gil([&] { model->forward_batch(engine, view, output.view(), options); });
+        naming("samples", "X", [&] {
+            without_gil([&] { model->forward_batch(engine, view, output.view(), options); });
+        });
     });
     return output.array();
 }
@@ -74,17 +78,20 @@ py::array forward_prepacked(const Held<Model>& self, py::handle packed, py::hand
     const Output output = axes == 2
                               ? Output(out, {model->neurons()}, streams.array)
                               : Output(out, {streams.view.rows, model->neurons()}, streams.array);
-    without_gil([&] { model->forward_prepacked(engine, streams.view, output.view(), options); });
+    naming(streams.name(), "P", [&] {
+        without_gil(
+            [&] { model->forward_prepacked(engine, streams.view, output.view(), options); });
+    });
     return output.array();
 }
 
 /// Numbers of one sample or of several, and an output of the same kind.
 struct SamplesAndOutput {
     SamplesAndOutput(py::handle x, std::size_t inputs, std::size_t neurons, py::handle out)
-        : values(read_numbers(x, "x", Layout::floats)), output(make_output(inputs, neurons, out)) {
-    }
+        : values(read_numbers(x, "x", Layout::floats)), output(make_output(inputs, neurons, out)) {}
 
     bool one() const { return values.ndim() == 1; }
+    const char* name() const { return one() ? "samples[0]" : "samples"; }  // in C++'s errors
     std::size_t rows() const { return one() ? 1 : static_cast<std::size_t>(values.shape(0)); }
 
     py::array values;
@@ -119,8 +126,13 @@ py::object forward_streamed(const Held<Model>& self, py::handle x, py::handle st
     py::array_t<std::int64_t> lengths(static_cast<py::ssize_t>(samples.rows()));
     const std::span used(reinterpret_cast<std::uint64_t*>(lengths.mutable_data()), samples.rows());
     on_view(samples.values, [&](auto view) {
-        without_gil(
-            [&] { model->forward_streamed(engine, view, samples.output.view(), used, options); });
+        naming(samples.name(), "x", [&] {
+            naming("block_length", "block", [&] {
+                without_gil([&] {
+                    model->forward_streamed(engine, view, samples.output.view(), used, options);
+                });
+            });
+        });
     });
     const py::object first = samples.one() ? py::object(py::int_(*lengths.data())) : lengths;
     return py::module_::import("bitaxon.results").attr("Streamed")(samples.output.array(), first);
@@ -134,7 +146,10 @@ py::array forward_expected(const Held<Model>& self, py::handle x, py::handle wei
     const SamplesAndOutput samples(x, model->inputs(), model->neurons(), out);
     const ExpectedWeights which = parse_expected_weights(to_text(weights, "weights"));
     on_view(samples.values, [&](auto view) {
-        without_gil([&] { model->forward_expected(engine, view, samples.output.view(), which); });
+        naming(samples.name(), "x", [&] {
+            without_gil(
+                [&] { model->forward_expected(engine, view, samples.output.view(), which); });
+        });
     });
     return samples.output.array();
 }
@@ -147,8 +162,10 @@ py::array encode_sample(const Held<Model>& self, py::handle x, py::handle seed, 
     const py::array values = read_numbers(x, "x", Layout::packed);
     check_vector(values, "x", model->inputs());
     const ForwardOptions options = read_options(seed, sample, "sample");
-    return to_array(
-        without_gil([&] { return model->encode(engine, packed_values(values), options); }));
+    return naming("samples[0]", "x", [&] {
+        return to_array(
+            without_gil([&] { return model->encode(engine, packed_values(values), options); }));
+    });
 }
 
 /// What the paths of a layer and of a network say of themselves.

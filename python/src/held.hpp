@@ -6,10 +6,12 @@
 #include <memory>
 #include <mutex>
 
+#include <unistd.h>
+
 namespace bitaxon::python {
 
 /// A model that is never changed, only replaced: a forward that runs without the GIL keeps the one
-/// it started with, whatever another thread does to the object. Copies share it.
+/// it started with, whatever another thread does to the object.
 template <class Model>
 class Held {
   public:
@@ -25,24 +27,46 @@ class Held {
         return choose_engine(given, context_);
     }
 
-    std::unique_ptr<Held> copy() const { return std::make_unique<Held>(model_, context_); }
+    std::unique_ptr<Held> copy() const {
+        // A network counts, so a copy gets an object of its own; a layer may be shared.
+        if constexpr (requires { model_->saturated(); })
+            return std::make_unique<Held>(std::make_shared<const Model>(*model_), context_);
+        else
+            return std::make_unique<Held>(model_, context_);
+    }
 
     /// Replaces the model by a copy that change(copy, engine) was called on, without the GIL.
     template <class Change>
     void change(py::handle given_context, Change&& change) {
         const ExecutionContext& engine = this->engine(given_context);
-        const py::gil_scoped_release release;
-        const std::lock_guard lock(changing_);
-        auto next = std::make_shared<Model>(*model_);
-        change(*next, engine);
-        const py::gil_scoped_acquire gil;
+        const std::shared_ptr<std::mutex> changing = changing_in_this_process();
+        std::unique_lock lock(*changing, std::defer_lock);
+        auto next = without_gil([&] {
+            lock.lock();
+            auto copy = std::make_shared<Model>(*model_);
+            change(*copy, engine);
+            return copy;
+        });
         model_ = std::move(next);
     }
 
   private:
+    // A forked child gets a new mutex: the thread that holds the old one may not exist there, and
+    // to destroy a locked mutex is undefined, so the old one stays.
+    const std::shared_ptr<std::mutex>& changing_in_this_process() {
+        if (const pid_t process = getpid(); process != process_) {
+            process_ = process;
+            static_cast<void>(new std::shared_ptr<std::mutex>(std::move(changing_)));
+            changing_ = std::make_shared<std::mutex>();
+        }
+        return changing_;
+    }
+
     std::shared_ptr<const Model> model_;  // replaced with the GIL held
     py::object context_;
-    std::mutex changing_;  // waited for without the GIL only
+    pid_t process_ = getpid();
+    // Waited for without the GIL only.
+    std::shared_ptr<std::mutex> changing_ = std::make_shared<std::mutex>();
 };
 
 /// copy, deepcopy and the context property, which every holder has.
@@ -55,6 +79,11 @@ void bind_holding(py::class_<Held<Model>>& type) {
         .def(
             "__deepcopy__", [](const Held<Model>& self, py::handle) { return self.copy(); },
             py::arg("memo"), "__deepcopy__(self, memo)\n--\n\n");
+    bind_old_pickles(type);
 }
 
 }  // namespace bitaxon::python
+
+template <class Model>
+struct pybind11::detail::type_caster<bitaxon::python::Held<Model>>
+    : bitaxon::python::InitializedCaster<bitaxon::python::Held<Model>> {};

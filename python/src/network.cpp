@@ -43,8 +43,10 @@ void calibrate(HeldNetwork& self, py::handle samples, py::handle quantile, py::h
     const py::array values = read_numbers(samples, "X", Layout::doubles);
     check_matrix(values, "X", self->inputs());
     const double share = to_real(quantile, "quantile");
-    self.change(context, [&](Network& network, const ExecutionContext& engine) {
-        network.calibrate(engine, view_of<double>(values), share);
+    naming("samples", "X", [&] {
+        self.change(context, [&](Network& network, const ExecutionContext& engine) {
+            network.calibrate(engine, view_of<double>(values), share);
+        });
     });
 }
 
@@ -66,7 +68,7 @@ py::dict info_of(const HeldNetwork& self) {
 std::filesystem::path to_path(py::handle object) {
     PyObject* bytes = nullptr;
     if (!PyUnicode_FSConverter(object.ptr(), &bytes)) {
-        PyErr_Clear();
+        clear_refusal();
         throw_error(ErrorCode::invalid_type, "path", type_name(object),
                     "a str or os.PathLike without NUL");
     }
@@ -158,7 +160,7 @@ Draws the weight streams of all layers anew.)",
 }  // namespace
 
 void bind_network(py::module_& module) {
-    py::class_<HeldNetwork> type(module, "Network", kDoc);
+    py::class_<HeldNetwork> type(module, "Network", py::is_final(), kDoc);
     type.def(py::init(&make_network), py::arg("layers"), py::arg("context") = py::none(),
              "__init__(self, layers, context=None)\n--\n\n")
         .def_property_readonly(

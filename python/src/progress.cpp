@@ -1,6 +1,7 @@
 #include "progress.hpp"
 
 #include "arguments.hpp"
+#include "gil.hpp"
 
 #include <bitaxon/core/error.hpp>
 
@@ -19,7 +20,7 @@ py::object make_reporter(py::handle progress, std::size_t total) {
 void Progress::operator()(std::size_t done, std::size_t total) const {
     // The interpreter looks after signals itself once the call is over.
     if (reporter_.is_none() && done == total) return;
-    const py::gil_scoped_acquire gil;
+    const GilHeld gil;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
     if (!reporter_.is_none()) reporter_(done, total);
 }

@@ -13,6 +13,10 @@
 #include <algorithm>
 #include <array>
 
+template <>
+struct pybind11::detail::type_caster<bitaxon::Lfsr16>
+    : bitaxon::python::InitializedCaster<bitaxon::Lfsr16> {};
+
 namespace bitaxon::python {
 namespace {
 
@@ -79,7 +83,8 @@ py::array decode_streams(py::handle streams, py::handle length, py::handle codin
     py::array values(py::dtype::of<double>(), shape_without_words(read.array));
     const std::span<double> out(static_cast<double*>(values.mutable_data()),
                                 static_cast<std::size_t>(values.size()));
-    without_gil([&] { decode(engine, read.view, code, out); });
+    naming(read.name(), "streams",
+           [&] { without_gil([&] { decode(engine, read.view, code, out); }); });
     return values;
 }
 
@@ -87,8 +92,7 @@ py::array decode_streams(py::handle streams, py::handle length, py::handle codin
 py::array read_bits(py::handle object) {
     using Bytes = py::array_t<std::uint8_t, py::array::c_style | py::array::forcecast>;
     const bool is_array = py::isinstance<py::array>(object);
-    const py::array bits =
-        is_array ? py::reinterpret_borrow<py::array>(object) : py::array::ensure(object);
+    const py::array bits = is_array ? plain_array(object, "bits") : py::array::ensure(object);
     if (!bits) throw_error(ErrorCode::invalid_type, "bits", type_name(object), "zeros and ones");
     const char kind = bits.dtype().kind();
     const bool is_bytes = kind == 'b' || (kind == 'u' && bits.itemsize() == 1);
@@ -136,8 +140,8 @@ py::array unpack_words(py::handle words, py::handle length, py::handle context) 
     py::array bits(py::dtype::of<std::uint8_t>(), shape);
 
     auto* to = static_cast<std::uint8_t*>(bits.mutable_data());
+    naming(read.name(), "words", [&] { check_tails(view); });
     without_gil([&] {
-        check_tails(view);
         for (std::size_t i = 0; i < view.rows * view.streams; ++i)
             engine.kernels().unpack(view.stream(i / view.streams, i % view.streams), view.length,
                                     to + i * view.length);
@@ -158,7 +162,7 @@ void bind_lfsr(py::module_& module) {
         return Lfsr16(static_cast<std::uint16_t>(to_unsigned(seed, "seed", 1, kMaxLfsrSeed)));
     };
     const auto state = [](const Lfsr16& self) { return self.state(); };
-    py::class_<Lfsr16>(module, "Lfsr16", R"(Lfsr16(seed)
+    py::class_<Lfsr16> type(module, "Lfsr16", py::is_final(), R"(Lfsr16(seed)
 --
 
 The 16-bit Fibonacci LFSR with taps 16, 14, 13, 11 and period 65,535, as hardware has it:
@@ -166,8 +170,8 @@ lfsr <= {lfsr[14:0], lfsr[15] ^ lfsr[13] ^ lfsr[12] ^ lfsr[10]}.
 
 encode(..., encoder="lfsr16") compares its state before it shifts.
 
-seed  1 to 65535; 0 never leaves itself and raises ValueError)")
-        .def(py::init(make), py::arg("seed"), "__init__(self, seed)\n--\n\n")
+seed  1 to 65535; 0 never leaves itself and raises ValueError)");
+    type.def(py::init(make), py::arg("seed"), "__init__(self, seed)\n--\n\n")
         .def_property_readonly("state", state, "The register, 1 to 65535.")
         .def("step", &Lfsr16::step, "step(self)\n--\n\nShifts once.")
         .def("__repr__", [](const Lfsr16& self) { return fmt::format("Lfsr16({})", self.state()); })
@@ -177,6 +181,7 @@ seed  1 to 65535; 0 never leaves itself and raises ValueError)")
             "__deepcopy__", [](const Lfsr16& self, py::handle) { return self; }, py::arg("memo"),
             "__deepcopy__(self, memo)\n--\n\n")
         .def(py::pickle(state, [](std::uint16_t seed) { return Lfsr16(seed); }));
+    bind_old_pickles(type);
 }
 
 }  // namespace

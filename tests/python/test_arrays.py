@@ -55,7 +55,7 @@ def test_integers_are_converted(layer):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_forward_batch_copies_neither_input_nor_output(rng, dtype):
+def test_forward_batch_makes_no_numpy_copy_of_input_or_output(rng, dtype):
     layer = make_layer(rng, length=64)
     X = rng.random((40_000, 40)).astype(dtype)[:, ::-2]  # what a copy would show: 3.2 or 6.4 MB
     out = np.empty((len(X), 7))

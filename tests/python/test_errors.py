@@ -89,6 +89,7 @@ CASES = {
     "seed of a float": (TypeError, lambda l: l.forward(X[0], seed=1.0)),
     "negative sample": (ValueError, lambda l: l.forward(X[0], sample=-1)),
     "huge first_sample": (ValueError, lambda l: l.forward_batch(X, first_sample=BIG)),
+    "first_sample past the end": (ValueError, lambda l: l.forward_batch(X[:2], first_sample=2**64 - 1)),
     "context": (TypeError, lambda l: l.forward(X[0], context=4)),
     "progress": (TypeError, lambda l: l.forward_batch(X, progress="yes")),
     "stop": (ValueError, lambda l: l.forward_streamed(X, stop="soon")),
@@ -166,6 +167,15 @@ CASES = {
     "calibration quantile": (ValueError, lambda l: bx.Network([l]).calibrate(X, quantile=0)),
     "calibration NaN": (ValueError, lambda l: bx.Network([l, make(n_inputs=7, weights=W[:, :7])])
                         .calibrate(with_value(np.nan))),
+    "seed of 5000 digits": (ValueError, lambda l: l.forward(X[0], seed=10**5000)),
+    "delta of 400 digits": (ValueError, lambda l: l.forward_streamed(X, delta=10**400)),
+    "coding that is no text": (ValueError, lambda _: make(coding="\ud800")),
+    "path that is no text": (TypeError, lambda l: bx.Network([l]).save("\ud800")),
+    "masked input": (TypeError, lambda l: l.forward_batch(np.ma.masked_array(X, X > 0))),
+    "masked out": (TypeError, lambda l: l.forward_batch(X, out=np.ma.masked_array(np.empty((3, 7))))),
+    "masked bits": (TypeError, lambda _: bx.pack(np.ma.masked_array(X > 0))),
+    "masked words": (TypeError, lambda _: bx.unpack(np.ma.masked_array(np.zeros(1, np.uint64)), 64)),
+    "masked values": (TypeError, lambda _: bx.encode(np.ma.masked_array(X[0]), 64)),
     "path of a number": (TypeError, lambda l: bx.Network([l]).save(3)),
 }  # fmt: skip
 
@@ -219,3 +229,50 @@ def test_files_that_are_none(tmp_path, network):
 def test_an_unknown_keyword_is_a_type_error(layer):
     with pytest.raises(TypeError):
         layer.forward(X[0], sed=1)
+
+
+@pytest.mark.parametrize("special", ["__index__", "__float__", "__fspath__"])
+def test_an_interrupt_in_an_argument_is_not_swallowed(layer, special):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    argument = type("Argument", (), {special: interrupt})()
+    calls = {
+        "__index__": lambda: layer.forward(X[0], seed=argument),
+        "__float__": lambda: layer.forward_streamed(X, delta=argument),
+        "__fspath__": lambda: bx.load(argument),
+    }
+    with pytest.raises(KeyboardInterrupt):
+        calls[special]()
+
+
+def test_a_file_name_that_is_no_utf8_is_a_file_error(tmp_path):
+    with pytest.raises(bx.FileError):
+        bx.load(bytes(tmp_path) + b"/\xff")
+
+
+ONES = np.full(1, 2**63, np.uint64)  # dirty for 63 bits
+CLEAN = np.zeros(1, np.uint64)
+NAMES = {
+    "x[4]": lambda l: l.forward(with_value(np.nan)[1]),
+    "x[4] ": lambda l: l.encode(with_value(np.nan)[1]),
+    "X[1][4]": lambda l: l.forward_batch(with_value(np.nan)),
+    "x[1][4]": lambda l: l.forward_streamed(with_value(np.nan)),
+    "x[4]  ": lambda l: l.forward_expected(with_value(np.nan)[1]),
+    "block": lambda l: l.forward_streamed(X, block=65),
+    "P[3]": lambda l: l.forward_prepacked(dirty_streams()),
+    "a": lambda _: bx.scc(ONES, CLEAN, 63),
+    "b": lambda _: bx.scc(CLEAN, ONES, 63),
+    "b[0]": lambda _: bx.scc_matrix(CLEAN[None], ONES[None], length=63),
+    "words": lambda _: bx.unpack(ONES, 63),
+    "streams[0]": lambda _: bx.decode(ONES[None], 63),
+    "X": lambda l: bx.Network([l]).calibrate(X[:0]),
+    "W": lambda l: l.set_weights(W[:, :19]),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_errors_name_the_argument_as_python_does(layer, name):
+    with pytest.raises(ValueError) as raised:
+        NAMES[name](layer)
+    assert str(raised.value).startswith(name.strip() + ": got ")

@@ -85,7 +85,7 @@ def test_numpy_integers_are_integers(rng):
 def copies(value):
     yield copy.copy(value)
     yield copy.deepcopy(value)
-    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         yield pickle.loads(pickle.dumps(value, protocol))
 
 
@@ -180,3 +180,28 @@ def test_a_network_is_its_layers_in_turn(rng):
     assert np.allclose(network.forward_expected(X), exact, atol=1e-12)
     assert np.abs(network.forward_batch(X) - exact).max() < 0.3
     assert np.abs(network.forward_streamed(X, stop="none").outputs - exact).max() < 0.3
+
+
+def test_copies_of_a_network_count_saturation_on_their_own(rng, network):
+    twin, before = copy.deepcopy(network), network.info()["saturated"]
+    twin.calibrate(rng.random((50, 20)), quantile=0.6)
+    other = copy.copy(twin)
+    other.forward_batch(rng.random((50, 20)))
+    assert other.info()["saturated"] > twin.info()["saturated"] == 0
+    assert network.info()["saturated"] == before
+
+
+@pytest.mark.parametrize("name", ["DenseLayer", "Network", "ExecutionContext", "Lfsr16"])
+def test_classes_are_final_and_objects_without_init_are_refused(name):
+    cls = getattr(bx, name)
+    with pytest.raises(TypeError):
+        type("Sub", (cls,), {})
+    bare = cls.__new__(cls)
+    with pytest.raises(TypeError, match="__init__ was not called"):
+        repr(bare)
+
+
+def test_a_context_without_init_is_refused(rng, layer):
+    bare = bx.ExecutionContext.__new__(bx.ExecutionContext)
+    with pytest.raises(TypeError, match="__init__ was not called"):
+        layer.forward(rng.random(20), context=bare)

@@ -86,3 +86,12 @@ def test_an_interrupted_line_is_ended(monkeypatch):
     reporter(4, 9)
     del reporter
     assert terminal.getvalue() == "\r4 of 9 samples\n"
+
+
+def test_a_refused_call_shows_no_bar(layer, monkeypatch):
+    pytest.importorskip("tqdm")
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with pytest.raises(ValueError):
+        layer.forward_batch(np.full((3, 20), np.nan), progress=True)
+    assert terminal.getvalue() == ""

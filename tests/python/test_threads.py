@@ -16,7 +16,10 @@ import bitaxon as bx
 
 X = np.random.default_rng(5).random((6, 20))
 PACKED = bx.encode(X[0], 200)
+WEIGHTS = np.random.default_rng(6).random((7, 20))
+NETWORK = make_network(np.random.default_rng(7))
 
+# Only the call in question may let go of the GIL, so all else is made beforehand.
 RELEASING = {
     "forward": lambda m: m.forward(X[0]),
     "forward_fast": lambda m: m.forward_fast(X[0]),
@@ -26,8 +29,8 @@ RELEASING = {
     "forward_expected": lambda m: m.forward_expected(X),
     "layer encode": lambda m: m.encode(X[0]),
     "redraw": lambda m: m.redraw(),
-    "calibrate": lambda m: bx.Network([m]).calibrate(X),
-    "DenseLayer": lambda m: make_layer(np.random.default_rng(1)),
+    "calibrate": lambda m: NETWORK.calibrate(X),
+    "DenseLayer": lambda m: bx.DenseLayer(20, 7, length=200, weights=WEIGHTS, seed=1),
     "encode": lambda m: bx.encode(X[0], 200),
     "decode": lambda m: bx.decode(PACKED, 200),
     "pack": lambda m: bx.pack(X > 0.5),
@@ -188,3 +191,46 @@ def test_a_forked_child_uses_its_parents_objects(rng):
     assert np.array_equal(results.get(timeout=60), expected)
     child.join(60)
     assert child.exitcode == 0
+
+
+DAEMON = """
+import threading, time
+import numpy as np, bitaxon as bx
+layer = bx.DenseLayer(64, 8, length=4096, weights=np.random.rand(8, 64), seed=1)
+x = np.random.rand(64)
+X = np.random.rand(200, 64)
+def loop():
+    while True:
+        {call}
+for _ in range(3):
+    threading.Thread(target=loop, daemon=True).start()
+time.sleep(0.3)
+"""
+
+
+@pytest.mark.parametrize("call", ["layer.forward(x)", "layer.redraw()",
+                                  "layer.forward_batch(X, progress=lambda done, total: None)"])  # fmt: skip
+def test_daemon_threads_do_not_keep_the_interpreter_from_ending(call):
+    done = subprocess.run([sys.executable, "-c", DAEMON.format(call=call)], capture_output=True,
+                          text=True, timeout=60)  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_fork_during_a_change_does_not_lock_the_child(rng):
+    layer = make_layer(rng, 256, 256, length=16384)
+    changing = threading.Thread(target=lambda: [layer.redraw() for _ in range(20)])
+    changing.start()
+    fork = multiprocessing.get_context("fork")
+    children = []
+    for _ in range(4):
+        children.append(fork.Process(target=layer.set_weights, args=(np.zeros((256, 256)),)))
+        children[-1].start()
+        time.sleep(0.01)
+    changing.join()
+    try:
+        for child in children:
+            child.join(20)
+            assert child.exitcode == 0
+    finally:
+        for child in children:
+            child.kill()
