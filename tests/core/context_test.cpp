@@ -192,6 +192,8 @@ TEST(ExecutionContext, LocksAroundNestedLoopsDoNotDeadlock) {
 #if !defined(__SANITIZE_THREAD__)  // TSan does not follow a fork of a threaded process
 // Forks, lets the child compute, and waits for it for a minute at most.
 void expect_forked_child_computes(const ExecutionContext& context) {
+    // qemu 7.2 ends children with an assertion of its own (cpu == current_cpu) now and then.
+    if (BITAXON_TEST_EMULATED) GTEST_SKIP() << "qemu does not fork processes with threads reliably";
     const pid_t child = fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
@@ -224,7 +226,7 @@ TEST(ExecutionContext, ForkedChildDoesNotInheritLocksThatOthersHeld) {
         busy.emplace_back([&](const std::stop_token& stop) {
             while (!stop.stop_requested()) context.reserve_scratch(2, 1 << 12);
         });
-    for (int round = 0; round < 50; ++round)
+    for (int round = 0; round < 50 && !IsSkipped(); ++round)
         ASSERT_NO_FATAL_FAILURE(expect_forked_child_computes(context));
 }
 #endif
