@@ -106,7 +106,8 @@ class DenseLayer {
 
     /// As forward_batch, but each sample's streams are read in blocks and end early, as
     /// StreamedOptions says; lengths (one a sample, or empty) receives the bits used. A sample that
-    /// runs to the end gives what forward gives. Use it when most answers are clear early.
+    /// runs to the end gives what forward gives. The first call keeps a second copy of the
+    /// weight streams, in the order of time. Use it when most answers are clear early.
     void forward_streamed(const ExecutionContext& context, MatrixView<const double> samples,
                           MatrixView<double> outputs, std::span<std::uint64_t> lengths,
                           const StreamedOptions& options = {}) const;
