@@ -17,10 +17,12 @@
 namespace bitaxon {
 
 struct ContextOptions {
-    std::optional<std::int64_t> threads =
-        {};                  ///< 1 ... 4096; all that the process may use unless given
-    std::string tier = {};   ///< a tier's name; else BITAXON_TIER, else the best one
-    std::uint64_t seed = 0;  ///< for forwards that are given none
+    /// 1 ... 4096; all that the process may use unless given.
+    std::optional<std::int64_t> threads = {};
+    /// A tier's name; else BITAXON_TIER, else the best one.
+    std::string tier = {};
+    /// For forwards that are given none.
+    std::uint64_t seed = 0;
 };
 
 /// What a long call tells its caller, and how the caller stops it.
