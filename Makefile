@@ -3,10 +3,11 @@
 PYTHON ?= /usr/bin/python3
 BITAXON_WERROR ?= OFF
 JOBS ?= $(shell nproc)
+SEED ?= 1
 
 BUILD_PACKAGES = g++ cmake ninja-build libtbb-dev libeigen3-dev libcpu-features-dev libfmt-dev \
   nlohmann-json3-dev libxxhash-dev libcli11-dev pybind11-dev python3-dev python3-numpy libgtest-dev \
-  libbenchmark-dev
+  libbenchmark-dev libasmjit-dev libmpfr-dev
 DEMO_PACKAGES = python3-matplotlib python3-tqdm
 TEST_PACKAGES = python3-pytest python3-tqdm python3-matplotlib mypy
 ARM_PACKAGES = g++ cmake ninja-build g++-aarch64-linux-gnu qemu-user
@@ -14,7 +15,8 @@ ARM_PACKAGES = g++ cmake ninja-build g++-aarch64-linux-gnu qemu-user
 CONFIGURE = cmake --preset release -DBITAXON_WERROR=$(BITAXON_WERROR) -DPython3_EXECUTABLE=$(PYTHON)
 RUN_PYTHON = PYTHONPATH=build/python $(PYTHON)
 
-.PHONY: help demo test build bench test-arm test-asan test-tsan test-dieharder clean
+.PHONY: help demo test build bench bench-peers test-arm test-asan test-tsan test-dieharder accuracy fuzz \
+  clean
 
 help:
 	@echo 'make demo        train on real digits, convert to bitstreams, classify, plot'
@@ -25,6 +27,9 @@ help:
 	@echo 'make test-asan   C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make test-tsan   C++ tests under ThreadSanitizer, with a oneTBB built for it'
 	@echo 'make test-dieharder  the random generator under dieharder (long)'
+	@echo 'make bench-peers expressions against numexpr and numba, interleaved'
+	@echo 'make accuracy    errors of the expression functions: 1e7 samples, every float (long)'
+	@echo 'make fuzz        ten minutes of random texts and random graphs'
 	@echo 'make clean       remove build/'
 
 demo:
@@ -48,6 +53,17 @@ build:
 bench: build
 	build/bench/bitaxon-bench --json build/bench.json
 	$(RUN_PYTHON) bench/forward_from_python.py
+
+bench-peers: build
+	@scripts/install-packages python3-numexpr python3-numba
+	$(RUN_PYTHON) bench/peers/expressions.py --json build/peers.json
+
+accuracy: build
+	scripts/accuracy build
+
+fuzz: build
+	build/tests/bitaxon_fuzz_parser seconds=300 seed=$(SEED)
+	build/tests/bitaxon_fuzz_machine_code seconds=300 seed=$(SEED)
 
 test-arm:
 	@scripts/install-packages $(ARM_PACKAGES)

@@ -131,5 +131,6 @@ void add_kernels(Suite& suite);
 void add_encode(Suite& suite);
 void add_dense(Suite& suite);
 void add_batch(Suite& suite);
+void add_expressions(Suite& suite);
 
 }  // namespace bitaxon::bench

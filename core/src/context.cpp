@@ -286,6 +286,15 @@ void ExecutionContext::run_pieces(std::size_t pieces, void (*body)(void*, std::s
     });
 }
 
+void ExecutionContext::enqueue(std::function<void()> task) const {
+    state_->workers().arena.enqueue([task = std::move(task)] {
+        try {
+            task();
+        } catch (...) {  // there is nobody to tell
+        }
+    });
+}
+
 void ExecutionContext::run_supervised(const Monitor& monitor, std::size_t total, double nanoseconds,
                                       void (*work)(void*, Job&), void* argument) const {
     Job job(monitor.stop);

@@ -11,6 +11,7 @@ __all__ = [
     "InvalidTypeError",
     "InvalidValueError",
     "OutOfRangeError",
+    "UnknownNameError",
     "UnsupportedError",
 ]
 
@@ -21,6 +22,10 @@ class Error(Exception):
 
 class InvalidValueError(Error, ValueError):
     """A value outside its range, NaN, infinity, an unknown name, a read-only array."""
+
+
+class UnknownNameError(InvalidValueError, NameError):
+    """A name in an expression that has no value where it is evaluated."""
 
 
 class InvalidTypeError(Error, TypeError):

@@ -31,6 +31,14 @@ std::optional<std::uint64_t> to_seed(py::handle object);
 /// What str() of an object says, for messages.
 std::string text_of(py::handle object);
 
+/// A tuple of str.
+template <class Texts>
+py::tuple to_tuple(const Texts& texts) {
+    py::tuple result(texts.size());
+    for (std::size_t k = 0; k < texts.size(); ++k) result[k] = py::str(texts[k]);
+    return result;
+}
+
 /// Clears a TypeError, ValueError or OverflowError, to be said in our own words. @throws what else
 /// is set: a KeyboardInterrupt, say
 void clear_refusal();

@@ -76,6 +76,8 @@ std::pair<const char*, const char*> extent(const py::array& array) {
     return {low, high + array.itemsize()};
 }
 
+}  // namespace
+
 bool overlap(const py::array& a, const py::array& b) {
     if (a.size() == 0 || b.size() == 0) return false;
     const auto [a_low, a_high] = extent(a);
@@ -84,7 +86,7 @@ bool overlap(const py::array& a, const py::array& b) {
     return std::less<>{}(a_low, b_high) && std::less<>{}(b_low, a_high);
 }
 
-// Whether an axis steps back into what a shorter step has covered: windows, and strides of 0.
+// An axis must not step back into what a shorter step has covered.
 bool overlaps_itself(const py::array& array) {
     std::vector<std::pair<py::ssize_t, py::ssize_t>> axes;
     for (py::ssize_t axis = 0; axis < array.ndim(); ++axis)
@@ -98,8 +100,6 @@ bool overlaps_itself(const py::array& array) {
     }
     return false;
 }
-
-}  // namespace
 
 std::string shape_text(const py::array& array) { return shape_text(shape_of(array)); }
 

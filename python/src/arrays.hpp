@@ -36,6 +36,11 @@ bool is_float32(const py::array& numbers);
 /// "(3, 64)"
 std::string shape_text(const py::array& array);
 
+/// Whether the stretches of memory that hold the elements meet.
+bool overlap(const py::array& a, const py::array& b);
+/// Whether two elements of the array may lie in the same place: windows, and strides of 0.
+bool overlaps_itself(const py::array& array);
+
 /// @throws Error unless the array is 1-D of that size
 void check_vector(const py::array& array, const char* name, std::size_t size);
 /// @throws Error unless the array is 2-D with that many columns

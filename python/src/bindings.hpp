@@ -12,5 +12,12 @@ void bind_streams(pybind11::module_& module);
 void bind_correlation(pybind11::module_& module);
 void bind_dense(pybind11::module_& module);
 void bind_network(pybind11::module_& module);
+void bind_functions(pybind11::module_& module);
+void bind_kernel(pybind11::module_& module);
+void bind_rule(pybind11::module_& module);
+void bind_population(pybind11::module_& module);
+
+/// While an exception of C++ is handled: makes it Python's. For code that pybind11 does not call.
+void set_python_error() noexcept;
 
 }  // namespace bitaxon::python

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <exception>
+#include <new>
 #include <string_view>
 
 namespace bitaxon::python {
@@ -29,6 +30,14 @@ py::handle exception_type(ErrorCode code) {
     return types[static_cast<std::size_t>(code)];
 }
 
+void set_error(const Error& error) {
+    // Names of files may be no UTF-8.
+    const std::string_view what = error.what();
+    const auto text = py::reinterpret_steal<py::object>(
+        PyUnicode_DecodeUTF8(what.data(), static_cast<py::ssize_t>(what.size()), "replace"));
+    if (text) PyErr_SetObject(exception_type(error.code()).ptr(), text.ptr());
+}
+
 }  // namespace
 
 void bind_errors() {
@@ -37,13 +46,25 @@ void bind_errors() {
         try {
             std::rethrow_exception(thrown);
         } catch (const Error& error) {
-            // Names of files may be no UTF-8.
-            const std::string_view what = error.what();
-            const auto text = py::reinterpret_steal<py::object>(PyUnicode_DecodeUTF8(
-                what.data(), static_cast<py::ssize_t>(what.size()), "replace"));
-            if (text) PyErr_SetObject(exception_type(error.code()).ptr(), text.ptr());
+            set_error(error);
         }
     });
+}
+
+void set_python_error() noexcept {
+    try {
+        throw;
+    } catch (const Error& error) {
+        set_error(error);
+    } catch (py::error_already_set& error) {
+        error.restore();
+    } catch (const py::builtin_exception& error) {
+        error.set_error();
+    } catch (const std::bad_alloc&) {
+        PyErr_NoMemory();
+    } catch (const std::exception& error) {
+        PyErr_SetString(PyExc_RuntimeError, error.what());
+    }
 }
 
 }  // namespace bitaxon::python

@@ -2,11 +2,10 @@
 #pragma once
 
 #include "context.hpp"
+#include "process_local.hpp"
 
 #include <memory>
 #include <mutex>
-
-#include <unistd.h>
 
 namespace bitaxon::python {
 
@@ -39,7 +38,7 @@ class Held {
     template <class Change>
     void change(py::handle given_context, Change&& change) {
         const ExecutionContext& engine = this->engine(given_context);
-        const std::shared_ptr<std::mutex> changing = changing_in_this_process();
+        const std::shared_ptr<std::mutex> changing = changing_.get();
         std::unique_lock lock(*changing, std::defer_lock);
         auto next = without_gil([&] {
             lock.lock();
@@ -51,22 +50,9 @@ class Held {
     }
 
   private:
-    // A forked child gets a new mutex: the thread that holds the old one may not exist there, and
-    // to destroy a locked mutex is undefined, so the old one stays.
-    const std::shared_ptr<std::mutex>& changing_in_this_process() {
-        if (const pid_t process = getpid(); process != process_) {
-            process_ = process;
-            static_cast<void>(new std::shared_ptr<std::mutex>(std::move(changing_)));
-            changing_ = std::make_shared<std::mutex>();
-        }
-        return changing_;
-    }
-
     std::shared_ptr<const Model> model_;  // replaced with the GIL held
     py::object context_;
-    pid_t process_ = getpid();
-    // Waited for without the GIL only.
-    std::shared_ptr<std::mutex> changing_ = std::make_shared<std::mutex>();
+    ProcessLocal<std::mutex> changing_;  // waited for without the GIL only
 };
 
 /// copy, deepcopy and the context property, which every holder has.

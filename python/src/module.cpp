@@ -23,5 +23,9 @@ PYBIND11_MODULE(_bitaxon, module) {
     bitaxon::python::bind_correlation(module);
     bitaxon::python::bind_dense(module);
     bitaxon::python::bind_network(module);
+    bitaxon::python::bind_functions(module);
+    bitaxon::python::bind_kernel(module);
+    bitaxon::python::bind_rule(module);
+    bitaxon::python::bind_population(module);
     module.attr("__name__") = private_name;
 }

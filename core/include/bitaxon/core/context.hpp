@@ -116,6 +116,10 @@ class ExecutionContext {
             &body);
     }
 
+    /// Runs the task on the arena some time soon, without waiting for it. What it throws is lost, and
+    /// so are tasks that are pending when the process ends or forks.
+    void enqueue(std::function<void()> task) const;
+
     /// Runs work(job) and reports on it; `nanoseconds` is how long it is expected to take at most.
     /// Work of over a millisecond with a progress function runs beside the calling thread, which
     /// keeps reporting; other work stays on it.

@@ -1,0 +1,97 @@
+#include "tiered_program.hpp"
+
+#include <bitaxon/core/error.hpp>
+
+#include <algorithm>
+#include <chrono>
+
+namespace bitaxon::jit {
+
+std::optional<Target> target_of(kernels::Tier tier) noexcept {
+    using kernels::Tier;
+    switch (tier) {
+        case Tier::avx512_vpopcntdq:
+        case Tier::avx512bw: return Target::avx512;
+        case Tier::avx512f:  // code for it would need BW, DQ and VL
+        case Tier::avx2: return Target::avx2;
+        case Tier::neon: return Target::neon;
+        default: return std::nullopt;
+    }
+}
+
+TieredProgram::TieredProgram(Program program, std::size_t uniform_count)
+    : program_(std::move(program)), prologue_(hoist(program_, uniform_count)) {
+    const std::vector<NodeId> roots = program_.roots();
+    for (const NodeId id : reachable(program_.graph, roots)) {
+        const Op op = program_.graph[id].op;
+        operations_ += info(op).kind == OpKind::primitive ? 1U : 0U;
+        row_bytes_ += op == Op::input ? static_cast<std::size_t>(lane_bytes(program_.graph.type(id))) : 0;
+    }
+    for (const ProgramOutput& output : program_.outputs) {
+        row_bytes_ += output.bits ? 0 : static_cast<std::size_t>(lane_bytes(output.type));
+    }
+}
+
+TieredProgram::~TieredProgram() {
+    delete interpreter_.load();
+    for (const auto& code : codes_) {
+        delete code.load();
+    }
+}
+
+const MachineCode* TieredProgram::code(Target target, bool streaming) const noexcept {
+    return codes_[slot(target, streaming)].load(std::memory_order_acquire);
+}
+
+const MachineCode* TieredProgram::compile(Target target, bool streaming) const {
+    if (const MachineCode* ready = code(target, streaming)) {
+        return ready;
+    }
+    const auto number = static_cast<std::size_t>(target);
+    if (refused_[number].load(std::memory_order_acquire)) {
+        return nullptr;
+    }
+    const std::scoped_lock lock(mutex_);
+    if (const MachineCode* ready = code(target, streaming)) {
+        return ready;
+    }
+    const auto start = std::chrono::steady_clock::now();
+    try {
+        auto made = std::make_unique<MachineCode>(
+            generate(program_, target, {.streaming_stores = streaming}));
+        codes_[slot(target, streaming)].store(made.get(), std::memory_order_release);
+        nanoseconds_ += (std::chrono::steady_clock::now() - start).count();
+        return made.release();
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::unsupported) {
+            throw;
+        }
+        refusals_[number] = error.what();
+        refused_[number].store(true, std::memory_order_release);
+        return nullptr;
+    }
+}
+
+std::int64_t TieredProgram::compiled_codes() const noexcept {
+    return std::count_if(codes_.begin(), codes_.end(), [](const auto& c) { return c.load() != nullptr; });
+}
+
+std::string TieredProgram::refusal(Target target) const {
+    const auto number = static_cast<std::size_t>(target);
+    return refused_[number].load(std::memory_order_acquire) ? refusals_[number] : std::string{};
+}
+
+void TieredProgram::interpret(const Frame& frame, std::int64_t begin, std::int64_t end) const {
+    const Interpreter* interpreter = interpreter_.load(std::memory_order_acquire);
+    if (interpreter == nullptr) {
+        const std::scoped_lock lock(mutex_);
+        interpreter = interpreter_.load(std::memory_order_acquire);
+        if (interpreter == nullptr) {
+            interpreter = new Interpreter(program_);
+            interpreter_.store(interpreter, std::memory_order_release);
+        }
+    }
+    interpreter->run(frame, begin, end);
+}
+
+}  // namespace bitaxon::jit

@@ -1,0 +1,67 @@
+// A program with all the ways to run it: the interpreter at once, machine code when it is worth it.
+#pragma once
+
+#include "../ir/hoist.hpp"
+#include "backend.hpp"
+#include "interpreter.hpp"
+
+#include <bitaxon/kernels/tier.hpp>
+
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <string>
+
+namespace bitaxon::jit {
+
+/// The target that a SIMD tier's machine code is generated for, or nothing: then the interpreter
+/// runs.
+std::optional<Target> target_of(kernels::Tier tier) noexcept;
+
+/// Const methods may be called from many threads at once. Machine code, once made, stays until the
+/// object goes.
+class TieredProgram {
+  public:
+    /// Hoists what is uniform; the caller's uniforms are slots 0 ... uniform_count - 1.
+    TieredProgram(Program program, std::size_t uniform_count);
+    ~TieredProgram();
+
+    const Program& program() const noexcept { return program_; }
+    const Prologue& prologue() const noexcept { return prologue_; }
+    /// Primitives in the loop: what a row costs, roughly.
+    std::size_t operations() const noexcept { return operations_; }
+    /// Bytes that a row reads and writes.
+    std::size_t row_bytes() const noexcept { return row_bytes_; }
+
+    /// Machine code, or null if there is none yet.
+    const MachineCode* code(Target target, bool streaming) const noexcept;
+    /// Machine code, generated now if need be; null where it can't be, for the reason that refusal()
+    /// tells.
+    const MachineCode* compile(Target target, bool streaming) const;
+    std::string refusal(Target target) const;
+    /// Pieces of machine code so far.
+    std::int64_t compiled_codes() const noexcept;
+    /// Nanoseconds spent in code generation so far.
+    std::int64_t compile_nanoseconds() const noexcept { return nanoseconds_.load(); }
+
+    /// Rows [begin, end) by the interpreter.
+    void interpret(const Frame& frame, std::int64_t begin, std::int64_t end) const;
+
+  private:
+    static std::size_t slot(Target target, bool streaming) noexcept {
+        return static_cast<std::size_t>(target) * 2 + (streaming ? 1 : 0);
+    }
+
+    Program program_;
+    Prologue prologue_;
+    std::size_t operations_ = 0;
+    std::size_t row_bytes_ = 0;
+    mutable std::mutex mutex_;
+    mutable std::atomic<const Interpreter*> interpreter_{nullptr};
+    mutable std::array<std::atomic<const MachineCode*>, 2 * kTargets> codes_{};
+    mutable std::array<std::string, kTargets> refusals_;
+    mutable std::array<std::atomic<bool>, kTargets> refused_{};
+    mutable std::atomic<std::int64_t> nanoseconds_{0};
+};
+
+}  // namespace bitaxon::jit

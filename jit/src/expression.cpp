@@ -1,0 +1,131 @@
+#include "expression_state.hpp"
+
+#include "language/ast.hpp"
+#include "language/to_graph.hpp"
+
+#include <bitaxon/core/error.hpp>
+#include <bitaxon/jit/kernel.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace bitaxon::jit {
+namespace {
+
+bool is_language_constant(const std::string& name) { return name == "pi" || name == "e"; }
+
+// A function's name without a call is a mistake, not an argument.
+bool is_function(const std::string& name) {
+    return std::ranges::any_of(built_in_functions(),
+                               [&](const BuiltIn& function) { return function.name == name; });
+}
+
+// Names of the script that no assignment before them defines, in the order of the text.
+std::vector<std::string> free_names(const Script& script) {
+    std::vector<std::string> names;
+    std::set<std::string> seen;
+    ExprId expr = 0;
+    for (const Statement& statement : script.statements) {
+        for (; statement.value && expr <= *statement.value; ++expr) {
+            const Expr& e = script.ast.exprs[expr];
+            if (e.kind == ExprKind::name && seen.insert(e.text).second) {
+                names.push_back(e.text);
+            }
+        }
+        seen.insert(statement.name);
+    }
+    return names;
+}
+
+void check_statement(const Script& script, const Statement& statement) {
+    if (statement.kind != StatementKind::assignment && statement.kind != StatementKind::result) {
+        throw_at(*script.ast.source, statement.position,
+                 "an expression holds assignments `name = ...` and results; declarations, "
+                 "differential equations and += belong into a Rule");
+    }
+}
+
+}  // namespace
+
+const std::string& Expression::text() const noexcept { return state_->text; }
+Type Expression::dtype() const noexcept { return state_->dtype; }
+const std::vector<std::string>& Expression::arguments() const noexcept {
+    return state_->arguments;
+}
+const std::vector<Type>& Expression::results() const noexcept { return state_->results; }
+
+std::vector<std::string> free_names(std::string_view text) {
+    return free_names(parse_script(text));
+}
+
+Expression parse(std::string_view text, const ParseOptions& options) {
+    if (!is_float(options.dtype)) {
+        throw_error(ErrorCode::invalid_type, "dtype", name(options.dtype), "f32 or f64");
+    }
+    const Script script = parse_script(text);
+    auto state = std::make_shared<Expression::State>();
+    state->text = text;
+    state->dtype = options.dtype;
+    state->functions = options.functions;
+    if (options.arguments) {
+        state->arguments = *options.arguments;
+    } else {
+        for (std::string& name : free_names(script)) {
+            if (!is_language_constant(name) && !is_function(name)) {
+                state->arguments.push_back(std::move(name));
+            }
+        }
+    }
+    if (state->arguments.size() > kMaxArrays) {
+        throw_error(ErrorCode::invalid_value, "arguments",
+                    fmt::format("{} names", state->arguments.size()),
+                    fmt::format("at most {}; split the expression", kMaxArrays));
+    }
+
+    Graph& graph = state->graph;
+    std::map<std::string, NodeId> values;
+    for (std::size_t k = 0; k < state->arguments.size(); ++k) {
+        const bool fresh =
+            values.emplace(state->arguments[k], graph.make(Op::input, options.dtype, {}, k)).second;
+        if (!fresh) {
+            throw_error(ErrorCode::invalid_value, "arguments", "`" + state->arguments[k] + "` twice",
+                        "names that differ");
+        }
+    }
+    std::uint64_t sites = 0;
+    Scope scope{.real = options.dtype,
+                .resolve = [&](const std::string& name) -> std::optional<NodeId> {
+                    const auto found = values.find(name);
+                    return found == values.end() ? std::nullopt : std::optional(found->second);
+                },
+                .known_names = state->arguments,
+                .functions = &state->functions.table(),
+                .random_sites = &sites};
+    for (const Statement& statement : script.statements) {
+        check_statement(script, statement);
+        const NodeId value = to_graph(graph, script.ast, *statement.value, scope);
+        if (statement.kind == StatementKind::assignment) {
+            values[statement.name] = value;
+            scope.known_names.push_back(statement.name);
+        } else {
+            state->roots.push_back(value);
+            state->results.push_back(graph.type(value));
+        }
+    }
+    if (state->roots.empty()) {
+        throw_error(ErrorCode::invalid_value, "expression", text.empty() ? "an empty text" : "no result",
+                    "an expression, such as x^2 + 2*x*y");
+    }
+    if (state->roots.size() > kMaxArrays) {
+        throw_error(ErrorCode::invalid_value, "results",
+                    fmt::format("{} expressions", state->roots.size()),
+                    fmt::format("at most {}; split the text", kMaxArrays));
+    }
+    state->random = sites > 0;
+    return Expression(std::move(state));
+}
+
+}  // namespace bitaxon::jit

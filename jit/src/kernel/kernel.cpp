@@ -1,0 +1,148 @@
+// The public face of kernels.
+#include "state.hpp"
+
+#include <bitaxon/core/error.hpp>
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace bitaxon::jit {
+
+Kernel::State::State(const Expression& e, const CompileOptions& o) : expression(e), options(o) {
+    // Results become what the arrays hold: masks 0 and 1, integers the nearest float.
+    Graph graph = e.state().graph;
+    std::vector<NodeId> roots = e.state().roots;
+    const Type dtype = e.dtype();
+    for (NodeId& root : roots) {
+        const Type type = graph.type(root);
+        if (is_mask(type)) {
+            if (type != mask_of(dtype)) {
+                root = graph.make(type == Type::m32 ? Op::m64_from_m32 : Op::m32_from_m64,
+                                  mask_of(dtype), {root});
+            }
+            root = graph.make(Op::select, dtype,
+                              {root, graph.constant(dtype, 1), graph.constant(dtype, 0)});
+        } else if (type != dtype) {
+            root = graph.make(Op::cast, dtype, {root});
+        }
+    }
+    optimised = optimise(graph, roots, o.mode);
+    levels = external_levels(optimised.graph, optimised.roots);
+}
+
+Kernel::State::~State() {
+    for (const Variant* v = variants.load(); v != nullptr;) {
+        const Variant* next = v->next;
+        delete v;
+        v = next;
+    }
+}
+
+const Variant& Kernel::State::variant(std::uint64_t uniform) const {
+    const auto find = [&]() -> const Variant* {
+        const Variant* v = variants.load(std::memory_order_acquire);
+        while (v != nullptr && v->uniform != uniform) {
+            v = v->next;
+        }
+        return v;
+    };
+    if (const Variant* found = find()) {
+        return *found;
+    }
+    const std::scoped_lock lock(mutex);
+    if (const Variant* found = find()) {
+        return *found;
+    }
+    auto made = std::make_unique<Variant>(*this, uniform);
+    made->next = variants.load(std::memory_order_relaxed);
+    variants.store(made.get(), std::memory_order_release);
+    return *made.release();
+}
+
+const Expression& Kernel::expression() const noexcept { return state_->expression; }
+MathMode Kernel::mode() const noexcept { return state_->options.mode; }
+
+void Kernel::run(const ExecutionContext& context, const Arguments& arguments,
+                 const RunOptions& options) const {
+    const auto check = [](std::string_view what, std::size_t got, std::size_t expected) {
+        if (got != expected) {
+            throw_error(ErrorCode::invalid_value, what, fmt::format("{} arrays", got),
+                        fmt::format("{}", expected));
+        }
+    };
+    check("inputs", arguments.inputs.size(), expression().arguments().size());
+    check("outputs", arguments.outputs.size(), expression().results().size());
+    state_->run(context, arguments, options);
+}
+
+void Kernel::run_arrays(const ExecutionContext& context, Type dtype,
+                        std::span<const Array<const void>> inputs,
+                        std::span<const Array<void>> outputs, const RunOptions& options) const {
+    if (dtype != expression().dtype()) {
+        throw_error(ErrorCode::invalid_type, "arrays", name(dtype),
+                    fmt::format("{}, the dtype that the kernel was compiled for",
+                                name(expression().dtype())));
+    }
+    std::array<const void*, kMaxArrays> in;
+    std::array<void*, kMaxArrays> out;
+    const std::size_t rows = outputs.empty() ? 0 : outputs[0].count;
+    std::uint64_t uniform = 0;
+    for (std::size_t k = 0; k < inputs.size(); ++k) {
+        in[k] = inputs[k].data;
+        if (inputs[k].count == 1 && rows != 1) {
+            uniform |= std::uint64_t{1} << k;
+        } else if (inputs[k].count != rows) {
+            throw_error(ErrorCode::invalid_shape,
+                        k < expression().arguments().size() ? expression().arguments()[k] : "inputs",
+                        fmt::format("{} values", inputs[k].count),
+                        fmt::format("{}, as many as the output has, or 1", rows));
+        }
+    }
+    for (std::size_t k = 0; k < outputs.size(); ++k) {
+        out[k] = outputs[k].data;
+        if (outputs[k].count != rows) {
+            throw_error(ErrorCode::invalid_shape, fmt::format("output {}", k),
+                        fmt::format("{} values", outputs[k].count),
+                        fmt::format("{}, as output 0", rows));
+        }
+    }
+    run(context, {{in.data(), inputs.size()}, uniform, {out.data(), outputs.size()}, rows}, options);
+}
+
+KernelStats Kernel::stats() const {
+    KernelStats stats;
+    stats.calls = state_->calls.load();
+    stats.machine_code_calls = state_->machine_code_calls.load();
+    std::int64_t nanoseconds = 0;
+    for (const Variant* v = state_->variants.load(); v != nullptr; v = v->next) {
+        v->each_stage([&](const TieredProgram& stage) {
+            stats.compiled_variants += stage.compiled_codes();
+            nanoseconds += stage.compile_nanoseconds();
+        });
+    }
+    stats.compile_seconds = static_cast<double>(nanoseconds) * 1e-9;
+    const int target = state_->last_target.load();
+    stats.tier = target < 0 ? "interpreter" : std::string(name(static_cast<Target>(target)));
+    return stats;
+}
+
+Kernel compile(const Expression& expression, const CompileOptions& options) {
+    auto state = std::make_shared<const Kernel::State>(expression, options);
+    if (options.wait) {
+        const auto target = target_of(ExecutionContext::shared().tier());
+        for (const auto& stage : state->variant(0).stages) {
+            if (target) {
+                stage->compile(*target, false);
+            }
+        }
+    }
+    return Kernel(std::move(state));
+}
+
+Kernel compile(std::string_view text, const CompileOptions& options,
+               const ParseOptions& parse_options) {
+    return compile(parse(text, parse_options), options);
+}
+
+}  // namespace bitaxon::jit

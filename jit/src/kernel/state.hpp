@@ -1,0 +1,77 @@
+// What a Kernel holds: the optimised graph, and programs for the signatures that it was called with.
+#pragma once
+
+#include "../backends/tiered_program.hpp"
+#include "../expression_state.hpp"
+#include "../language/functions.hpp"
+#include "../optimise/optimise.hpp"
+
+#include <bitaxon/jit/kernel.hpp>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace bitaxon::jit {
+
+/// The kernel for calls in which the inputs of `uniform` (bit k: input k) are single values. External
+/// functions cut the computation into stages: stage s computes the arguments of the calls of
+/// level s, the last stage computes the results.
+struct Variant {
+    /// `folded`: bits of the uniform inputs, to be constants of the code; empty: they are read.
+    Variant(const Kernel::State& state, std::uint64_t uniform_mask,
+            std::span<const std::uint64_t> folded = {});
+    ~Variant();
+
+    /// This variant, or the one in which the uniform inputs are folded, if these are their values.
+    /// It is made when they have been the same for `fold_calls` calls.
+    const Variant& folded_for(const Kernel::State& state,
+                              std::span<const std::uint64_t> uniforms) const;
+
+    /// Of this variant and its folded one.
+    template <class Visit>
+    void each_stage(Visit visit) const {
+        for (const auto& stage : stages) {
+            visit(*stage);
+        }
+        if (const Variant* folded = folded_.load(std::memory_order_acquire)) {
+            folded->each_stage(visit);
+        }
+    }
+
+    std::uint64_t uniform;
+    std::vector<std::unique_ptr<TieredProgram>> stages;
+    const Variant* next = nullptr;
+
+  private:
+    std::vector<std::uint64_t> folded_values_;
+    mutable std::atomic<std::uint64_t> last_values_{0};  ///< a hash of them
+    mutable std::atomic<std::int64_t> same_calls_{0};
+    mutable std::atomic<const Variant*> folded_{nullptr};
+};
+
+/// External calls (nodes of the graph) by how many others they wait for.
+std::vector<std::vector<NodeId>> external_levels(const Graph& graph, std::span<const NodeId> roots);
+
+struct Kernel::State : std::enable_shared_from_this<Kernel::State> {
+    State(const Expression& expression, const CompileOptions& options);
+    ~State();
+
+    const Variant& variant(std::uint64_t uniform) const;
+    void run(const ExecutionContext& context, const Arguments& arguments,
+             const RunOptions& run_options) const;
+
+    Expression expression;
+    CompileOptions options;
+    Optimised optimised;
+    std::vector<std::vector<NodeId>> levels;  ///< external_levels() of the optimised graph
+
+    mutable std::mutex mutex;
+    mutable std::atomic<const Variant*> variants{nullptr};  ///< a list that only grows
+    mutable std::atomic<std::int64_t> calls{0};
+    mutable std::atomic<std::int64_t> machine_code_calls{0};
+    mutable std::atomic<int> last_target{-1};  ///< -1: the interpreter
+};
+
+}  // namespace bitaxon::jit

@@ -1,0 +1,110 @@
+#include "state.hpp"
+
+#include "../ir/lower.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+
+namespace bitaxon::jit {
+
+std::vector<std::vector<NodeId>> external_levels(const Graph& graph,
+                                                 std::span<const NodeId> roots) {
+    std::vector<std::size_t> depth(graph.size(), 0);
+    std::vector<std::vector<NodeId>> levels;
+    for (const NodeId id : reachable(graph, roots)) {
+        for (const NodeId argument : graph[id].arguments()) {
+            depth[id] = std::max(depth[id], depth[argument]);
+        }
+        if (graph[id].op == Op::external) {
+            levels.resize(std::max(levels.size(), depth[id] + 1));
+            levels[depth[id]++].push_back(id);
+        }
+    }
+    return levels;
+}
+
+Variant::Variant(const Kernel::State& state, std::uint64_t uniform_mask,
+                 std::span<const std::uint64_t> folded)
+    : uniform(uniform_mask), folded_values_(folded.begin(), folded.end()) {
+    const Expression::State& expression = state.expression.state();
+    const Graph& source = state.optimised.graph;
+    const std::size_t arguments = expression.arguments.size();
+    const auto uniforms = static_cast<std::size_t>(std::popcount(uniform_mask));
+
+    std::vector<std::pair<NodeId, std::uint32_t>> externals;  // node, number of its input
+    const std::size_t stage_count = state.levels.size() + 1;
+    for (std::size_t level = 0; level < stage_count; ++level) {
+        Program program;
+        Leaves leaves;
+        std::size_t slot = 0;
+        for (std::size_t k = 0; k < arguments; ++k) {
+            if (uniform_mask >> k & 1) {
+                leaves.inputs.push_back(
+                    folded.empty()
+                        ? program.graph.make(Op::uniform, expression.dtype, {}, slot)
+                        : program.graph.constant_bits(expression.dtype, folded[slot]));
+                ++slot;
+            } else {
+                leaves.inputs.push_back(
+                    program.graph.make(Op::input, expression.dtype, {}, program.inputs.size()));
+                program.inputs.push_back({expression.arguments[k], expression.dtype});
+            }
+        }
+        leaves.seed = program.graph.make(Op::uniform, Type::i64, {}, uniforms);
+        leaves.population = program.graph.integer(Type::i64, 0);
+        for (const auto& [node, number] : externals) {
+            leaves.externals.emplace_back(
+                node, program.graph.make(Op::input, Type::f64, {}, program.inputs.size()));
+            program.inputs.push_back({fmt::format("external {}", number), Type::f64});
+        }
+
+        const bool last = level + 1 == stage_count;
+        std::vector<NodeId> wanted;
+        if (last) {
+            wanted = state.optimised.roots;
+        } else {
+            for (const NodeId call : state.levels[level]) {
+                const auto args = source[call].arguments();
+                wanted.insert(wanted.end(), args.begin(), args.end());
+            }
+        }
+        const std::vector<NodeId> results = lower(source, wanted, program.graph, leaves);
+        for (std::size_t k = 0; k < results.size(); ++k) {
+            program.outputs.push_back({results[k], last ? expression.dtype : Type::f64});
+        }
+        stages.push_back(std::make_unique<TieredProgram>(std::move(program), uniforms + 1));
+        if (!last) {
+            for (const NodeId call : state.levels[level]) {
+                externals.emplace_back(call, static_cast<std::uint32_t>(externals.size()));
+            }
+        }
+    }
+}
+
+Variant::~Variant() { delete folded_.load(); }
+
+const Variant& Variant::folded_for(const Kernel::State& state,
+                                   std::span<const std::uint64_t> uniforms) const {
+    if (const Variant* folded = folded_.load(std::memory_order_acquire)) {
+        return std::ranges::equal(folded->folded_values_, uniforms) ? *folded : *this;
+    }
+    std::uint64_t values = 1;
+    for (const std::uint64_t value : uniforms) {
+        values = (std::rotl(values, 29) ^ value) * 0x9e3779b97f4a7c15;
+    }
+    if (last_values_.exchange(values, std::memory_order_relaxed) != values) {
+        same_calls_.store(0, std::memory_order_relaxed);
+    }
+    if (same_calls_.fetch_add(1, std::memory_order_relaxed) + 1 == state.options.thresholds.fold_calls) {
+        const Variant* expected = nullptr;
+        auto made = std::make_unique<const Variant>(state, uniform, uniforms);
+        if (folded_.compare_exchange_strong(expected, made.get())) {
+            made.release();
+        }
+    }
+    return *this;
+}
+
+}  // namespace bitaxon::jit

@@ -1,0 +1,93 @@
+// What the parser makes of a text, before names have meanings: expressions and rule statements.
+#pragma once
+
+#include <bitaxon/jit/types.hpp>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bitaxon::jit {
+
+/// A place in a text; both count from 1, columns in characters.
+struct Position {
+    std::uint32_t line = 1;
+    std::uint32_t column = 1;
+};
+
+enum class ExprKind : std::uint8_t {
+    number,    ///< `number`, or `integer` if `is_integer`
+    name,      ///< `text`
+    call,      ///< function `text` of the children; casts too
+    unary,     ///< operator `text` ("-", "+", "~", "not") of one child
+    binary,    ///< operator `text` of two children; "**" is written "^", comparisons as they are
+    conditional,  ///< children: condition, value if true, value otherwise
+};
+
+using ExprId = std::uint32_t;
+
+struct Expr {
+    ExprKind kind;
+    Position position;
+    std::string text;
+    double number = 0;
+    std::int64_t integer = 0;
+    bool is_integer = false;  ///< the literal has no point and no exponent and fits
+    std::vector<ExprId> children;
+};
+
+/// The expressions of one text; children have smaller numbers than their parents, and an expression's
+/// parts are numbered without gaps, in the order of the text.
+struct Ast {
+    std::shared_ptr<const std::string> source;  ///< for messages
+    std::vector<Expr> exprs;
+};
+
+/// Statements of a rule or of a text with sub-expressions.
+enum class StatementKind : std::uint8_t {
+    declaration,   ///< `name : type = value (constant|shared)`; value optional
+    differential,  ///< `dname/dt = value (unless refractory)`
+    assignment,    ///< `name = value`
+    add_assign,    ///< `name += value`
+    subtract_assign,
+    result,        ///< a bare expression: the value of an expression text
+};
+
+struct Statement {
+    StatementKind kind;
+    Position position;
+    std::string name;                 ///< empty for `result`
+    std::optional<Type> type;         ///< of a declaration
+    std::optional<ExprId> value;
+    bool constant = false;            ///< flag of a declaration: set once, the same in all steps
+    bool shared = false;              ///< flag of a declaration: one value for all neurons
+    bool unless_refractory = false;   ///< flag of a differential
+};
+
+struct Script {
+    Ast ast;
+    std::vector<Statement> statements;
+};
+
+/// Parses statements, one a line or separated by `;`. An expression text is statements whose last
+/// is a `result`; several results, separated by `,` at the top level or given one a line, are several
+/// outputs. Comments run from `#` to the end of the line; a line goes on inside brackets.
+/// @throws Error with line, column and a caret
+Script parse_script(std::string_view text);
+
+/// "line L, column C: message" with the line and a caret below it; a long line is cut, and what a
+/// terminal cannot show is replaced.
+std::string located(const std::string& source, Position position, std::string_view message);
+
+/// Throws the error of that text.
+[[noreturn]] void throw_at(const std::string& source, Position position,
+                           const std::string& message);
+
+/// "; did you mean `x`?" for the nearest of the candidates, or nothing if none is near.
+std::string suggestion(std::string_view name, const std::vector<std::string>& candidates);
+
+}  // namespace bitaxon::jit

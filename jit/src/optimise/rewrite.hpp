@@ -1,0 +1,34 @@
+// The form of every pass: a graph and roots in, a new graph and roots out. A pass never changes the
+// graph that it is given, and what it makes holds no dead nodes.
+#pragma once
+
+#include "../ir/graph.hpp"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace bitaxon::jit {
+
+struct Rewritten {
+    Graph graph;
+    std::vector<NodeId> roots;
+    std::vector<std::string> applied;  ///< one text a rewrite, for explain()
+};
+
+namespace rewrite {
+
+/// Makes a node of an old graph again in `graph`; image[n] is what became of the old node n.
+NodeId copy(Graph& graph, const Node& node, std::span<const NodeId> image);
+
+/// The graph in which node n stands for replacement[n] (kNoNode: for itself), which may be newer
+/// than n; replacements may lead to further ones, and end. Nothing if a node would need itself.
+std::optional<Rewritten> substitute(const Graph& source, std::span<const NodeId> roots,
+                                    std::span<const NodeId> replacement);
+
+/// How many external calls the roots need. A pass must not lose any of them.
+std::size_t count_externals(const Graph& graph, std::span<const NodeId> roots);
+
+}  // namespace rewrite
+}  // namespace bitaxon::jit

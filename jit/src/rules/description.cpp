@@ -1,0 +1,494 @@
+#include "description.hpp"
+
+#include "../ir/lower.hpp"
+#include "../language/to_graph.hpp"
+#include "evaluator.hpp"
+
+#include <bitaxon/core/error.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+namespace bitaxon::jit {
+namespace {
+
+constexpr StandardParameter kStandardParameters[] = {
+    {"tau_mem", 0.02, "time constant of the membrane in s"},
+    {"tau_syn", 0.005, "time constant of synaptic currents in s"},
+    {"v_rest", 0, "potential of the membrane at rest"},
+    {"v_threshold", 1, "potential at which a neuron spikes"},
+    {"v_reset", 0, "potential after a spike"},
+    {"r", 1, "resistance of the membrane"},
+};
+
+bool is_noise(std::string_view name) { return name == "xi" || name.starts_with("xi_"); }
+
+bool is_language_name(std::string_view name) { return name == "pi" || name == "e"; }
+
+std::string_view trimmed(std::string_view text) {
+    const auto first = text.find_first_not_of(" \t\r\n");
+    if (first == std::string_view::npos) {
+        return {};
+    }
+    return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+// What the word stands for, or the text itself.
+std::string reset_text(std::string_view reset, bool has_v_reset) {
+    if (reset == "none") {
+        return {};
+    }
+    if (reset == "value") {
+        return "v = v_reset";
+    }
+    if (reset == "subtract") {
+        return has_v_reset ? "v -= v_threshold - v_reset" : "v -= v_threshold";
+    }
+    return std::string(reset);
+}
+
+std::string refractory_text(const std::variant<double, std::string>& refractory) {
+    if (const auto* text = std::get_if<std::string>(&refractory)) {
+        return std::string(trimmed(*text));
+    }
+    const double seconds = std::get<double>(refractory);
+    if (!(seconds >= 0) || std::isinf(seconds)) {
+        throw_error(ErrorCode::invalid_value, "refractory", fmt::format("{}", seconds),
+                    "seconds, 0 or more");
+    }
+    return seconds == 0 ? std::string{} : fmt::format("{}", seconds);
+}
+
+struct Declaration {
+    const Statement* statement;
+    std::uint32_t number;
+};
+
+// Sorts the statements of a rule's texts.
+class Reader {
+  public:
+    Reader(Description& description, const RuleOptions& options)
+        : d_(description), options_(options) {}
+
+    void read();
+
+  private:
+    void parse();
+    void read_declarations();
+    void read_statements();
+    void read_resets();
+    void read_condition(RuleText text, std::optional<TextExpr>& value, std::string_view what);
+    void name_declared();
+    void name_undeclared();
+    void name_undeclared(RuleText text, const Expr& expr);
+    void check_parameters() const;
+    void evaluate_parameters();
+    double constant_value(Graph& graph, const Statement& statement, const Scope& scope) const;
+    void order_sub_expressions();
+    void collect_names();
+
+    bool is_variable(const std::string& name) const { return variables_.contains(name); }
+    bool is_parameter(const std::string& name) const { return parameters_.contains(name); }
+    void add_parameter(Parameter parameter) {
+        parameters_.insert(parameter.name);
+        d_.parameters.push_back(std::move(parameter));
+    }
+    TextExpr expr(RuleText text, const Statement& statement) {
+        return {text, *statement.value, statements_++};
+    }
+    void make_variable(const std::string& name, const Statement& statement, RuleText text);
+    [[noreturn]] void fail(RuleText text, Position position, const std::string& message) const {
+        throw_at(d_.source(text), position, message);
+    }
+
+    Description& d_;
+    const RuleOptions& options_;
+    std::map<std::string, Declaration> declared_;
+    std::vector<std::string> declared_order_;
+    std::map<std::string, std::size_t> variables_;  ///< numbers in the description
+    std::set<std::string> parameters_;
+    std::set<std::string> sub_expressions_;
+    std::uint32_t statements_ = 0;
+};
+
+void Reader::read() {
+    parse();
+    read_declarations();
+    read_statements();
+    read_resets();
+    read_condition(RuleText::threshold, d_.threshold, "threshold");
+    read_condition(RuleText::refractory, d_.refractory, "refractory");
+    name_declared();
+    name_undeclared();
+    check_parameters();
+    collect_names();
+    evaluate_parameters();
+    order_sub_expressions();
+}
+
+void Reader::parse() {
+    const std::string threshold(trimmed(options_.threshold));
+    const std::string refractory = refractory_text(options_.refractory);
+    const std::string_view reset = trimmed(options_.reset);
+    d_.scripts[0] = parse_script(options_.equations);
+    const bool has_v_reset =
+        options_.parameters.contains("v_reset") ||
+        std::any_of(d_.scripts[0].statements.begin(), d_.scripts[0].statements.end(),
+                    [](const Statement& s) { return s.name == "v_reset"; });
+    d_.scripts[1] = parse_script(threshold);
+    d_.scripts[2] = parse_script(reset_text(reset, has_v_reset));
+    d_.scripts[3] = parse_script(refractory);
+    if (d_.scripts[0].statements.empty()) {
+        throw_error(ErrorCode::invalid_value, "equations", "an empty text",
+                    "statements, such as `dv/dt = (i - v)/tau_mem`");
+    }
+    if (threshold.empty() && !d_.scripts[2].statements.empty()) {
+        throw_error(ErrorCode::invalid_value, "reset", fmt::format("`{}` without a threshold", reset),
+                    "a threshold, such as `v > v_threshold`");
+    }
+    if (threshold.empty() && !refractory.empty()) {
+        throw_error(ErrorCode::invalid_value, "refractory",
+                    fmt::format("`{}` without a threshold", refractory),
+                    "a threshold, such as `v > v_threshold`");
+    }
+}
+
+void Reader::make_variable(const std::string& name, const Statement& statement, RuleText text) {
+    if (is_variable(name)) {
+        return;
+    }
+    Variable variable{name, {}, statement.position, {}, {}};
+    if (const auto found = declared_.find(name); found != declared_.end()) {
+        const Statement& declaration = *found->second.statement;
+        if (declaration.constant || declaration.shared) {
+            fail(text, statement.position,
+                 fmt::format("`{}` is declared {}; only variables of each neuron can change", name,
+                             declaration.constant ? "constant" : "shared"));
+        }
+        variable.type = declaration.type;
+        if (declaration.value) {
+            variable.initial =
+                TextExpr{RuleText::equations, *declaration.value, found->second.number};
+        }
+    }
+    variables_.emplace(name, d_.variables.size());
+    d_.variables.push_back(std::move(variable));
+}
+
+void Reader::read_declarations() {
+    for (const Statement& s : d_.script(RuleText::equations).statements) {
+        if (s.kind != StatementKind::declaration) {
+            continue;
+        }
+        if (s.name == "t" || s.name == "dt" || is_noise(s.name) || is_language_name(s.name)) {
+            fail(RuleText::equations, s.position,
+                 fmt::format("`{}` has a meaning in rules; choose another name", s.name));
+        }
+        if (!declared_.emplace(s.name, Declaration{&s, statements_++}).second) {
+            fail(RuleText::equations, s.position, fmt::format("`{}` is declared twice", s.name));
+        }
+        declared_order_.push_back(s.name);
+    }
+}
+
+void Reader::read_statements() {
+    constexpr RuleText text = RuleText::equations;
+    for (const Statement& s : d_.script(text).statements) {
+        switch (s.kind) {
+            case StatementKind::declaration: break;
+            case StatementKind::result:
+                fail(text, s.position,
+                     "got an expression, expected a statement: `dv/dt = ...`, `name = ...` or "
+                     "`name : real = ...`");
+            case StatementKind::differential: {
+                make_variable(s.name, s, text);
+                Variable& variable = d_.variables[variables_.at(s.name)];
+                variable.position = s.position;
+                if (variable.rate) {
+                    fail(text, s.position, fmt::format("d{}/dt is given twice", s.name));
+                }
+                if (variable.type && !is_float(*variable.type)) {
+                    fail(text, s.position,
+                         fmt::format("`{}` is an {}; differential equations need real variables",
+                                     s.name, jit::name(*variable.type)));
+                }
+                variable.rate = expr(text, s);
+                variable.unless_refractory = s.unless_refractory;
+                break;
+            }
+            case StatementKind::assignment:
+            case StatementKind::add_assign:
+            case StatementKind::subtract_assign:
+                if (declared_.contains(s.name)) {
+                    make_variable(s.name, s, text);
+                    d_.updates.push_back({s.name, s.position, expr(text, s), s.kind});
+                } else if (s.kind != StatementKind::assignment) {
+                    fail(text, s.position,
+                         fmt::format("`{0}` has no value yet; declare it: `{0} : real = 0`", s.name));
+                } else if (!sub_expressions_.insert(s.name).second) {
+                    fail(text, s.position,
+                         fmt::format("`{0}` is given twice; for a value that lives from step to "
+                                     "step declare it: `{0} : real = 0`",
+                                     s.name));
+                } else {
+                    d_.sub_expressions.push_back({s.name, s.position, expr(text, s), s.kind});
+                }
+                break;
+        }
+    }
+    for (const NamedExpr& s : d_.sub_expressions) {
+        if (is_variable(s.name)) {
+            fail(text, s.position,
+                 fmt::format("`{0}` has a differential equation; a second one for it must be an "
+                             "update of a declared variable: `{0} : real = 0`",
+                             s.name));
+        }
+        if (s.name == "i" || s.name == "t" || s.name == "dt" || is_noise(s.name)) {
+            fail(text, s.position,
+                 fmt::format("`{}` has a meaning in rules; choose another name", s.name));
+        }
+    }
+}
+
+void Reader::read_resets() {
+    constexpr RuleText text = RuleText::reset;
+    for (const Statement& s : d_.script(text).statements) {
+        if (s.kind != StatementKind::assignment && s.kind != StatementKind::add_assign &&
+            s.kind != StatementKind::subtract_assign) {
+            fail(text, s.position,
+                 "expected statements such as `v = v_reset`, or value, subtract or none");
+        }
+        if (!is_variable(s.name) && !declared_.contains(s.name)) {
+            std::vector<std::string> candidates = declared_order_;
+            for (const Variable& v : d_.variables) {
+                candidates.push_back(v.name);
+            }
+            fail(text, s.position,
+                 fmt::format("`{}` is no variable of the rule{}", s.name,
+                             suggestion(s.name, candidates)));
+        }
+        make_variable(s.name, s, text);
+        d_.resets.push_back({s.name, s.position, expr(text, s), s.kind});
+    }
+}
+
+void Reader::read_condition(RuleText text, std::optional<TextExpr>& value, std::string_view what) {
+    const std::vector<Statement>& statements = d_.script(text).statements;
+    if (statements.empty()) {
+        return;
+    }
+    if (statements.size() > 1 || statements[0].kind != StatementKind::result) {
+        fail(text, statements[statements.size() > 1 ? 1 : 0].position,
+             fmt::format("{}: expected one expression", what));
+    }
+    value = expr(text, statements[0]);
+}
+
+// Declared names that nothing changes: the current, and parameters.
+void Reader::name_declared() {
+    for (const std::string& name : declared_order_) {
+        const Statement& declaration = *declared_.at(name).statement;
+        if (is_variable(name)) {
+            continue;
+        }
+        if (name == "i" && !declaration.value && !declaration.constant && !declaration.shared) {
+            d_.current = declaration.type;
+        } else {
+            add_parameter({name, declaration.type, 0, declaration.shared});
+        }
+    }
+}
+
+void Reader::name_undeclared() {
+    for (std::size_t k = 0; k < d_.scripts.size(); ++k) {
+        for (const Expr& expr : d_.scripts[k].ast.exprs) {
+            if (expr.kind == ExprKind::name) {
+                name_undeclared(static_cast<RuleText>(k), expr);
+            }
+        }
+    }
+}
+
+void Reader::name_undeclared(RuleText text, const Expr& expr) {
+    const std::string& name = expr.text;
+    if (is_variable(name) || is_parameter(name) || sub_expressions_.contains(name) ||
+        name == "t" || name == "dt" || (name == "i" && d_.current)) {
+        return;
+    }
+    const auto standard =
+        std::find_if(std::begin(kStandardParameters), std::end(kStandardParameters),
+                     [&](const StandardParameter& p) { return p.name == name; });
+    if (options_.parameters.contains(name) || standard != std::end(kStandardParameters)) {
+        add_parameter({name, {}, 0, false});
+    } else if (name == "i") {
+        d_.current = DeclaredType{};
+    } else if (is_noise(name)) {
+        if (std::find(d_.noises.begin(), d_.noises.end(), name) == d_.noises.end()) {
+            d_.noises.push_back(name);
+        }
+    } else if (!is_language_name(name)) {
+        collect_names();
+        for (const StandardParameter& p : kStandardParameters) {
+            d_.names.emplace_back(p.name);
+        }
+        fail(text, expr.position,
+             fmt::format("unknown name `{}`{}", name, suggestion(name, d_.names)));
+    }
+}
+
+void Reader::check_parameters() const {
+    std::vector<std::string> names;
+    for (const Parameter& p : d_.parameters) {
+        names.push_back(p.name);
+    }
+    for (const auto& [name, value] : options_.parameters) {
+        if (!is_parameter(name)) {
+            throw_error(ErrorCode::invalid_value, "parameters",
+                        fmt::format("`{}`, {}", name,
+                                    is_variable(name) ? "which is a variable"
+                                                      : "which the rule doesn't use"),
+                        fmt::format("names of its parameters{}", suggestion(name, names)));
+        }
+        if (!std::isfinite(value)) {
+            throw_error(ErrorCode::invalid_value, name, fmt::format("{}", value), "a finite number");
+        }
+    }
+}
+
+double Reader::constant_value(Graph& graph, const Statement& statement, const Scope& scope) const {
+    const Ast& ast = d_.script(RuleText::equations).ast;
+    if (ast.exprs[*statement.value].kind == ExprKind::number) {
+        return ast.exprs[*statement.value].number;
+    }
+    const NodeId root = to_graph(graph, ast, *statement.value, scope);
+    refuse_external_calls(graph, std::array{root}, statement.name);
+    Graph lowered;
+    const NodeId value = lower(graph, std::array{root}, lowered, {})[0];
+    if (!lowered.is_constant(value)) {
+        fail(RuleText::equations, statement.position,
+             fmt::format("the value of parameter `{}` must be made of numbers", statement.name));
+    }
+    return is_float(lowered.type(value)) ? lowered.value(value)
+                                         : static_cast<double>(lowered.integer_value(value));
+}
+
+// The value of a declared default, which may name parameters that stand before it.
+void Reader::evaluate_parameters() {
+    Graph graph;
+    std::map<std::string, double> known;
+    const Scope scope{.real = Type::f64,
+                      .resolve = [&](const std::string& name) -> std::optional<NodeId> {
+                          const auto found = known.find(name);
+                          return found == known.end()
+                                     ? std::nullopt
+                                     : std::optional(graph.constant(Type::f64, found->second));
+                      },
+                      .known_names = declared_order_,
+                      .functions = &options_.functions.table(),
+                      .random_refusal = "a parameter is a fixed number"};
+    for (Parameter& parameter : d_.parameters) {
+        const auto declared = declared_.find(parameter.name);
+        const auto given = options_.parameters.find(parameter.name);
+        const auto standard =
+            std::find_if(std::begin(kStandardParameters), std::end(kStandardParameters),
+                         [&](const StandardParameter& p) { return p.name == parameter.name; });
+        const Statement* statement =
+            declared == declared_.end() ? nullptr : declared->second.statement;
+        if (given != options_.parameters.end()) {
+            parameter.value = given->second;
+        } else if (statement != nullptr && statement->value) {
+            parameter.value = constant_value(graph, *statement, scope);
+        } else if (standard != std::end(kStandardParameters)) {
+            parameter.value = standard->value;
+        } else {
+            fail(RuleText::equations, statement->position,
+                 fmt::format("parameter `{0}` has no value; write `{0} : real = 1`, or give it in "
+                             "`parameters`",
+                             parameter.name));
+        }
+        known.emplace(parameter.name, parameter.value);
+    }
+}
+
+// Each after those that it names, so that evaluating them in order needs no recursion.
+void Reader::order_sub_expressions() {
+    const Ast& ast = d_.script(RuleText::equations).ast;
+    std::vector<NamedExpr> ordered;
+    std::vector<NamedExpr> waiting = std::move(d_.sub_expressions);
+    d_.sub_expressions.clear();
+
+    // An expression's parts are those from behind the statement before it.
+    std::map<ExprId, ExprId> begin_of;
+    ExprId next = 0;
+    for (const Statement& s : d_.script(RuleText::equations).statements) {
+        if (s.value) {
+            begin_of[*s.value] = next;
+            next = *s.value + 1;
+        }
+    }
+    std::map<std::string, std::size_t> number;
+    for (std::size_t k = 0; k < waiting.size(); ++k) {
+        number[waiting[k].name] = k;
+    }
+    std::vector<std::vector<std::size_t>> readers(waiting.size());
+    std::vector<std::size_t> missing(waiting.size(), 0);
+    for (std::size_t k = 0; k < waiting.size(); ++k) {
+        const ExprId last = waiting[k].value.id;
+        for (ExprId id = begin_of[last]; id <= last; ++id) {
+            const auto found = ast.exprs[id].kind == ExprKind::name ? number.find(ast.exprs[id].text)
+                                                                    : number.end();
+            if (found != number.end()) {
+                readers[found->second].push_back(k);
+                ++missing[k];
+            }
+        }
+    }
+    std::vector<std::size_t> ready;
+    for (std::size_t k = waiting.size(); k-- > 0;) {
+        if (missing[k] == 0) {
+            ready.push_back(k);
+        }
+    }
+    while (!ready.empty()) {
+        const std::size_t k = ready.back();
+        ready.pop_back();
+        for (const std::size_t reader : readers[k]) {
+            if (--missing[reader] == 0) {
+                ready.push_back(reader);
+            }
+        }
+        ordered.push_back(waiting[k]);
+    }
+    for (std::size_t k = 0; k < waiting.size(); ++k) {
+        if (missing[k] != 0) {
+            fail(RuleText::equations, waiting[k].position,
+                 fmt::format("`{}` is defined by itself", waiting[k].name));
+        }
+    }
+    d_.sub_expressions = std::move(ordered);
+}
+
+void Reader::collect_names() {
+    d_.names = {"t", "dt", "i", "xi"};
+    for (const Variable& v : d_.variables) {
+        d_.names.push_back(v.name);
+    }
+    for (const Parameter& p : d_.parameters) {
+        d_.names.push_back(p.name);
+    }
+    for (const NamedExpr& s : d_.sub_expressions) {
+        d_.names.push_back(s.name);
+    }
+}
+
+}  // namespace
+
+std::span<const StandardParameter> standard_parameters() noexcept { return kStandardParameters; }
+
+Description::Description(const RuleOptions& options) { Reader(*this, options).read(); }
+
+}  // namespace bitaxon::jit

@@ -1,0 +1,49 @@
+// What a Population holds, and how it advances.
+#pragma once
+
+#include "current_source.hpp"
+#include "state_array.hpp"
+
+#include <bitaxon/jit/bound_rule.hpp>
+#include <bitaxon/layers/population.hpp>
+
+#include <vector>
+
+namespace bitaxon {
+
+struct Population::State {
+    State(std::size_t neurons, const jit::Rule& rule, const PopulationOptions& options);
+
+    /// Runs `steps` steps from step_count on and writes their spikes, if the rule spikes. `first` is
+    /// the first one's number in the run. @throws Error when a value becomes NaN
+    void advance(const ExecutionContext& context, CurrentSource& current, std::size_t first,
+                 std::size_t steps, std::uint64_t* spikes);
+    /// Steps that are worth running at once: enough to pay, few enough to be cancelled soon.
+    std::size_t chunk_steps() const noexcept;
+
+    void bind();
+    void initialise(std::size_t number);
+    std::size_t variable(std::string_view name) const;
+    std::size_t parameter(std::string_view name) const;
+
+    std::size_t neurons;
+    jit::Rule rule;
+    PopulationOptions options;
+    std::vector<jit::RuleVariable> variables;
+    std::vector<jit::RuleParameter> rule_parameters;
+    std::vector<std::vector<double>> parameters;  ///< by number
+    jit::BoundRule bound;
+    std::vector<StateArray> states;
+    std::uint64_t step_count = 0;
+    std::uint64_t calls = 0;
+    std::size_t operations = 100;  ///< of a neuron's step; a guess until the first one
+    std::string_view backend = "interpreter";
+    std::vector<std::uint64_t> last_spikes;
+
+    std::vector<std::uint32_t> recorded;  ///< numbers of the variables of `recording`
+    Recording recording;
+    /// Columns of the recording in the order of their neurons.
+    std::vector<std::size_t> columns;
+};
+
+}  // namespace bitaxon

@@ -1,0 +1,165 @@
+// Steps of a population, in chunks: between two of them other threads get their turn, a rule may be
+// swapped, and signals and progress are looked after.
+#include "population.hpp"
+
+#include "arguments.hpp"
+#include "arrays.hpp"
+#include "context.hpp"
+#include "numpy_api.hpp"
+#include "progress.hpp"
+
+#include <bitaxon/core/error.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <limits>
+
+namespace bitaxon::python {
+namespace {
+
+// The current of a run, and the array that it looks at.
+class CurrentArgument {
+  public:
+    CurrentArgument(py::handle object, std::size_t neurons, std::size_t steps)
+        : array_(read_numbers(object, "current", Layout::floats)) {
+        if (array_.ndim() == 0) {
+            value_ = to_real(array_.attr("item")(), "current");
+            return;
+        }
+        const bool per_step = array_.ndim() == 2;
+        const auto columns =
+            static_cast<std::size_t>(array_.ndim() > 2 ? 0 : array_.shape(array_.ndim() - 1));
+        const bool one_for_all = per_step && columns == 1;
+        if (array_.ndim() > 2 || (columns != neurons && !one_for_all) ||
+            (per_step && static_cast<std::size_t>(array_.shape(0)) != steps))
+            throw_error(ErrorCode::invalid_shape, "current", "shape " + shape_text(array_),
+                        fmt::format("a number, ({},), ({}, {}) or ({}, 1)", neurons, steps, neurons,
+                                    steps));
+        on_view(array_, [&](auto view) {
+            if (!per_step) view.row_stride = 0;  // the same row in all steps
+            view.rows = steps;
+            if (one_for_all) view.column_stride = 0;
+            view.columns = neurons;
+            check_finite(view);
+            rows_ = Current(view).values();
+        });
+    }
+
+    /// Of steps first ... first + count - 1.
+    Current part(std::size_t first, std::size_t count) const {
+        return std::visit(
+            [&](const auto& view) -> Current {
+                if constexpr (requires { view.rows_from(first, count); })
+                    return Current(view.rows_from(first, count));
+                else
+                    return Current(value_);
+            },
+            rows_);
+    }
+
+  private:
+    // A run that is cut into chunks would find a bad value late.
+    template <class T>
+    static void check_finite(const MatrixView<T>& view) {
+        const std::size_t rows =
+            view.row_stride == 0 ? std::min<std::size_t>(view.rows, 1) : view.rows;
+        const std::size_t columns = view.column_stride == 0 ? 1 : view.columns;
+        for (std::size_t r = 0; r < rows; ++r)
+            for (std::size_t c = 0; c < columns; ++c)
+                if (!std::isfinite(view(r, c)))
+                    throw_error(ErrorCode::invalid_value, fmt::format("current[{}][{}]", r, c),
+                                fmt::format("{}", view(r, c)), "finite numbers");
+    }
+
+    py::array array_;
+    double value_ = 0;
+    Current::Values rows_ = 0.0;
+};
+
+// Kept for ever, like pybind11's own types.
+py::handle spikes_class() {
+    static const py::handle found =
+        py::object(py::module_::import("bitaxon.results").attr("Spikes")).release();
+    return found;
+}
+
+py::object zero_words(std::size_t rows, std::size_t words) {
+    std::array<npy_intp, 2> shape{static_cast<npy_intp>(rows), static_cast<npy_intp>(words)};
+    PyObject* made = PyArray_ZEROS(2, shape.data(), NPY_UINT64, 0);
+    if (made == nullptr) throw py::error_already_set();
+    return py::reinterpret_steal<py::object>(made);
+}
+
+// How many steps a chunk has: about 10 ms of them.
+class ChunkLength {
+  public:
+    explicit ChunkLength(std::size_t neurons)
+        : steps_(std::max<std::size_t>(1, 1'000'000 / neurons)) {}
+
+    std::size_t steps() const { return steps_; }
+    void took(std::chrono::steady_clock::duration time) {
+        using std::chrono::milliseconds;
+        if (time < milliseconds(5)) steps_ *= 2;
+        if (time > milliseconds(20)) steps_ = std::max<std::size_t>(1, steps_ / 2);
+    }
+
+  private:
+    std::size_t steps_;
+};
+
+py::object run_steps(HeldPopulation& self, const CurrentArgument& current, std::size_t steps,
+                     const py::object& reporter, py::handle context) {
+    const ExecutionContext& engine = choose_engine(context, self.context);
+    const std::shared_ptr<Population> model = self.shared();
+    const std::size_t words = (model->neurons() + 63) / 64;
+    if (steps > static_cast<std::size_t>(std::numeric_limits<py::ssize_t>::max()) / 8 / words)
+        throw_error(ErrorCode::invalid_value, "steps", fmt::to_string(steps),
+                    "fewer: their spikes would not fit into memory");
+    const std::uint64_t first_step = self.alone([](Population& p) { return p.step_count(); });
+    const py::object bits = zero_words(steps, words);
+    auto* const rows =
+        static_cast<std::uint64_t*>(PyArray_DATA(reinterpret_cast<PyArrayObject*>(bits.ptr())));
+    const Progress progress(reporter);
+    const std::shared_ptr<Gate> gate = self.gate();
+    without_gil([&] {
+        ChunkLength chunk(model->neurons());
+        auto reported = std::chrono::steady_clock::now();
+        for (std::size_t done = 0; done < steps;) {
+            const std::size_t count = std::min(chunk.steps(), steps - done);
+            const auto started = std::chrono::steady_clock::now();
+            self.next_chunk(*gate, [&](Population& population) {
+                const Spikes spikes = population.run(engine, current.part(done, count), count);
+                std::copy(spikes.bits.begin(), spikes.bits.end(), rows + done * words);
+            });
+            done += count;
+            const auto now = std::chrono::steady_clock::now();
+            chunk.took(now - started);
+            if (done < steps && now > reported + std::chrono::milliseconds(20)) {
+                progress(done, steps);
+                reported = now;
+            }
+        }
+        if (steps > 0) progress(steps, steps);
+    });
+    return spikes_class()(bits, model->neurons(), first_step, model->dt());
+}
+
+}  // namespace
+
+py::object run_population(HeldPopulation& self, py::handle current, py::handle steps,
+                          py::handle progress, py::handle context) {
+    const std::size_t count = to_unsigned(steps, "steps", 0, std::uint64_t{1} << 53);
+    const CurrentArgument argument(current, self.shared()->neurons(), count);
+    return run_steps(self, argument, count, make_reporter(progress, count), context);
+}
+
+py::object step_population(HeldPopulation& self, py::handle current, py::handle context) {
+    const CurrentArgument argument(current, self.shared()->neurons(), 1);
+    return run_steps(self, argument, 1, py::none(), context);
+}
+
+}  // namespace bitaxon::python
