@@ -15,7 +15,7 @@ ARM_PACKAGES = g++ cmake ninja-build g++-aarch64-linux-gnu qemu-user
 CONFIGURE = cmake --preset release -DBITAXON_WERROR=$(BITAXON_WERROR) -DPython3_EXECUTABLE=$(PYTHON)
 RUN_PYTHON = PYTHONPATH=build/python $(PYTHON)
 
-.PHONY: help demo test build bench bench-peers test-arm test-asan test-tsan test-dieharder accuracy fuzz \
+.PHONY: help demo test build bench bench-peers test-peers test-arm test-asan test-tsan test-dieharder accuracy fuzz \
   clean
 
 help:
@@ -28,6 +28,7 @@ help:
 	@echo 'make test-tsan   C++ tests under ThreadSanitizer, with a oneTBB built for it'
 	@echo 'make test-dieharder  the random generator under dieharder (long)'
 	@echo 'make bench-peers expressions against numexpr and numba, interleaved'
+	@echo 'make test-peers  the built-in neuron rules against Brian2'
 	@echo 'make accuracy    errors of the expression functions: 1e7 samples, every float (long)'
 	@echo 'make fuzz        ten minutes of random texts and random graphs'
 	@echo 'make clean       remove build/'
@@ -57,6 +58,10 @@ bench: build
 bench-peers: build
 	@scripts/install-packages python3-numexpr python3-numba
 	$(RUN_PYTHON) bench/peers/expressions.py --json build/peers.json
+
+test-peers: build
+	@scripts/install-packages $(TEST_PACKAGES) python3-brian
+	$(RUN_PYTHON) -m pytest -q -p no:cacheprovider tests/python/test_brian2.py
 
 accuracy: build
 	scripts/accuracy build

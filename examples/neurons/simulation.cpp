@@ -1,9 +1,10 @@
 // A network of spiking neurons: the rule is text, the wiring is C++.
 //
-// 4,000 excitatory and 1,000 inhibitory neurons are wired at random. Each is kept busy by noise from
-// outside and by the others; inhibition is strong enough that the network settles where excitation and
-// inhibition cancel, and neurons fire irregularly though nobody told them to. Source: N. Brunel,
-// Dynamics of sparsely connected networks of excitatory and inhibitory spiking neurons (2000).
+// 4,000 excitatory and 1,000 inhibitory neurons are wired at random. Each is kept busy by noise
+// from outside and by the others; inhibition is strong enough that the network settles where
+// excitation and inhibition cancel, and neurons fire irregularly though nobody told them to.
+// Source: N. Brunel, Dynamics of sparsely connected networks of excitatory and inhibitory spiking
+// neurons (2000).
 #include <bitaxon/core/context.hpp>
 #include <bitaxon/core/error.hpp>
 #include <bitaxon/jit/rule.hpp>
@@ -114,8 +115,9 @@ void draw(const Raster& raster) {
 }
 
 struct Activity {
-    double rate = 0;          // Hz
-    double irregularity = 0;  // standard deviation over mean of the intervals: 1 for chance, 0 for a clock
+    double rate = 0;  // Hz
+    double irregularity =
+        0;  // standard deviation over mean of the intervals: 1 for chance, 0 for a clock
 };
 
 Activity measure(const Raster& raster) {

@@ -6,6 +6,7 @@
 #include "process_local.hpp"
 #include "rule.hpp"
 
+#include <bitaxon/core/error.hpp>
 #include <bitaxon/layers/population.hpp>
 
 #include <pybind11/pybind11.h>
@@ -25,6 +26,7 @@ namespace py = pybind11;
 struct Gate {
     std::mutex mutex;
     std::atomic<int> waiting{0};
+    std::atomic<std::thread::id> worker{};
 };
 
 /// The names that a rule gives to attributes.
@@ -50,12 +52,14 @@ class HeldPopulation {
     template <class Work>
     auto alone(Work&& work) {
         const std::shared_ptr<Gate> gate = gate_.get();
+        check_not_inside(*gate);
         gate->waiting.fetch_add(1, std::memory_order_relaxed);
         return without_gil([&] { return enter(*gate, 1, work); });
     }
     /// A chunk of a long piece of work, which holds neither the GIL nor the mutex in between.
     template <class Work>
     auto next_chunk(Gate& gate, Work&& work) {
+        check_not_inside(gate);
         while (gate.waiting.load(std::memory_order_relaxed) > 0) std::this_thread::yield();
         return enter(gate, 0, work);
     }
@@ -71,10 +75,23 @@ class HeldPopulation {
     Names names;
 
   private:
+    // It would wait for itself.
+    static void check_not_inside(const Gate& gate) {
+        if (gate.worker.load(std::memory_order_relaxed) == std::this_thread::get_id())
+            throw_error(ErrorCode::invalid_value, "population",
+                        "a call from a function that its rule calls", "one from elsewhere");
+    }
+
     template <class Work>
     auto enter(Gate& gate, int waited, Work&& work) {
+        struct Leave {
+            Gate& gate;
+            ~Leave() { gate.worker.store({}, std::memory_order_relaxed); }
+        };
         const std::scoped_lock lock(gate.mutex);
         gate.waiting.fetch_sub(waited, std::memory_order_relaxed);
+        gate.worker.store(std::this_thread::get_id(), std::memory_order_relaxed);
+        const Leave leave{gate};
         return work(*model_.load());
     }
 

@@ -38,7 +38,7 @@ reset       statements for neurons that spike; or 'value' (v = v_reset), 'subtra
 refractory  seconds, 0 or more, or an expression of parameters and dt
 method      'euler', 'exponential_euler', 'exact', 'heun', 'rk4', or 'auto', which chooses one
 parameters  name -> default of parameters that the texts name
-functions   Functions of the caller's own that are expressions
+functions   Functions of the caller's own
 
 A step is: record, integrate, threshold (never while refractory), reset. A neuron that spikes in
 step s can spike again in step s + R, R = floor(refractory / dt + 1e-3). Immutable.

@@ -59,7 +59,8 @@ TEST(Exact, ParametersOfEachNeuronAreIntegratedExactly) {
     }
 }
 
-// Two coupled variables: dv/dt = (s - v)/a, ds/dt = -s/b has v = s0 b/(b - a) (e^(-t/b) - e^(-t/a)).
+// Two coupled variables: dv/dt = (s - v)/a, ds/dt = -s/b has v = s0 b/(b - a) (e^(-t/b) -
+// e^(-t/a)).
 TEST(Exact, CoupledVariablesFollowTheirClosedForm) {
     const Rule rule({.equations = "s : real = 2\ndv/dt = (s - v)/a\nds/dt = -s/b",
                      .method = "exact",
@@ -87,7 +88,8 @@ TEST(Exact, AnOscillatorKeepsItsRadius) {
 }
 
 TEST(Exact, WhatIsNotLinearInTheCurrentIsHeldOverTheStep) {
-    RuleRunner runner(Rule({.equations = "dv/dt = -v/tau_mem + exp(i)", .method = "exact"}), {.dt = 1e-3});
+    RuleRunner runner(Rule({.equations = "dv/dt = -v/tau_mem + exp(i)", .method = "exact"}),
+                      {.dt = 1e-3});
     runner.run(30, 1.5);
     EXPECT_NEAR(runner.value("v"), std::exp(1.5) * 0.02 * -std::expm1(-0.03 / 0.02), 1e-12);
 }
@@ -158,12 +160,12 @@ TEST(Methods, ExponentialEulerHasFirstOrderAndTakesLargeSteps) {
 
 TEST(Methods, HodgkinHuxleyConvergesToOneTrajectory) {
     const auto v = [](const char* method, double dt) {
-        const BuiltInRule& row = *std::find_if(
-            built_in_rules().begin(), built_in_rules().end(),
-            [](const BuiltInRule& r) { return r.name == "HodgkinHuxley"; });
-        RuleRunner runner(Rule({.equations = std::string(row.equations), .method = method,
-                                .parameters = {}}),
-                          {.dt = dt});
+        const BuiltInRule& row =
+            *std::find_if(built_in_rules().begin(), built_in_rules().end(),
+                          [](const BuiltInRule& r) { return r.name == "HodgkinHuxley"; });
+        RuleRunner runner(
+            Rule({.equations = std::string(row.equations), .method = method, .parameters = {}}),
+            {.dt = dt});
         runner.run(static_cast<std::int64_t>(std::lround(5e-3 / dt)), 10);
         return runner.value("v");
     };
@@ -190,8 +192,8 @@ Moments moments(const RuleRunner& runner, std::string_view name, std::size_t neu
     return m;
 }
 
-// Ornstein-Uhlenbeck: stationary variance sigma^2 tau / 2. Euler's is sigma^2 tau / (2 - dt/tau), Heun's
-// differs from the exact one by order dt^2.
+// Ornstein-Uhlenbeck: stationary variance sigma^2 tau / 2. Euler's is sigma^2 tau / (2 - dt/tau),
+// Heun's differs from the exact one by order dt^2.
 TEST(Noise, OrnsteinUhlenbeckHasItsVariance) {
     constexpr std::size_t neurons = 20'000;
     const double sigma = 3;
@@ -215,7 +217,8 @@ TEST(Noise, OrnsteinUhlenbeckHasItsVariance) {
 TEST(Noise, StrengthGoesWithTheRootOfTheStep) {
     constexpr std::size_t neurons = 10'000;
     for (const double dt : {1e-4, 1e-2}) {
-        RuleRunner runner(Rule({.equations = "dv/dt = xi"}), {.dt = dt, .neurons = neurons, .seed = 2});
+        RuleRunner runner(Rule({.equations = "dv/dt = xi"}),
+                          {.dt = dt, .neurons = neurons, .seed = 2});
         runner.run(static_cast<std::int64_t>(std::lround(0.1 / dt)));
         EXPECT_NEAR(moments(runner, "v", neurons).variance, 0.1,
                     5 * 0.1 * std::sqrt(2.0 / neurons));
@@ -235,8 +238,9 @@ TEST(Noise, OneNameIsOneSource) {
 // Geometric Brownian motion: Euler-Maruyama takes noise that a variable scales; E x = x0 e^(mu t).
 TEST(Noise, EulerTakesMultiplicativeNoise) {
     constexpr std::size_t neurons = 20'000;
-    RuleRunner runner(Rule({.equations = "x : real = 1\ndx/dt = 0.5*x + 0.2*x*xi", .method = "euler"}),
-                      {.dt = 1e-2, .neurons = neurons, .seed = 4});
+    RuleRunner runner(
+        Rule({.equations = "x : real = 1\ndx/dt = 0.5*x + 0.2*x*xi", .method = "euler"}),
+        {.dt = 1e-2, .neurons = neurons, .seed = 4});
     runner.run(100);
     const double expected = std::pow(1 + 0.5 * 1e-2, 100);
     EXPECT_NEAR(moments(runner, "x", neurons).mean, expected,

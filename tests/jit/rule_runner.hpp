@@ -1,4 +1,5 @@
-// Runs a rule over arrays of state, for tests: a population of a few neurons without the population.
+// Runs a rule over arrays of state, for tests: a population of a few neurons without the
+// population.
 #pragma once
 
 #include <bitaxon/jit/bound_rule.hpp>
@@ -11,8 +12,8 @@
 
 namespace bitaxon::jit {
 
-/// Steps of a few neurons, in machine code where the machine's best tier has any; on the interpreter with
-/// tier portable.
+/// Steps of a few neurons, in machine code where the machine's best tier has any; on the
+/// interpreter with tier portable.
 class RuleRunner {
   public:
     RuleRunner(const Rule& rule, BoundRuleOptions options,
@@ -91,10 +92,14 @@ class RuleRunner {
             return static_cast<double>(typed);
         };
         switch (type) {
-            case Type::f32: return read(float{});
-            case Type::f64: return read(double{});
-            case Type::i64: return read(std::int64_t{});
-            default: return read(std::int32_t{});
+        case Type::f32:
+            return read(float{});
+        case Type::f64:
+            return read(double{});
+        case Type::i64:
+            return read(std::int64_t{});
+        default:
+            return read(std::int32_t{});
         }
     }
 

@@ -49,8 +49,9 @@ TEST(Rule, NamesOfTheFieldHaveDefaults) {
 }
 
 TEST(Rule, GivenParametersReplaceDeclaredDefaults) {
-    const Rule rule({.equations = "a : real = 2 (constant)\nb : real = 3*a (constant)\nv : real = a\n"
-                                  "v += b",
+    const Rule rule({.equations =
+                         "a : real = 2 (constant)\nb : real = 3*a (constant)\nv : real = a\n"
+                         "v += b",
                      .parameters = {{"a", 5}}});
     EXPECT_EQ(rule.parameters()[0].value, 5);
     EXPECT_EQ(rule.parameters()[1].value, 15);
@@ -164,7 +165,8 @@ TEST(Rule, ThresholdIsNotCheckedWhileRefractory) {
 }
 
 TEST(Rule, UpdatesRunInOrderAndSeeEachOther) {
-    RuleRunner runner(Rule({.equations = "a : real = 1\nb : real = 0\na = 2*a\nb = a + b\na -= 1"}), {});
+    RuleRunner runner(Rule({.equations = "a : real = 1\nb : real = 0\na = 2*a\nb = a + b\na -= 1"}),
+                      {});
     runner.run(1);
     EXPECT_EQ(runner.value("a"), 1);
     EXPECT_EQ(runner.value("b"), 2);
@@ -225,7 +227,8 @@ TEST(Rule, RandomNumbersAreKeyedBySeedPopulationNeuronAndStep) {
 }
 
 TEST(Rule, IntegerVariablesWrapAndKeepTheirType) {
-    RuleRunner runner(Rule({.equations = "v : i16 = 32767\nn : i32 = 5\nv = v + 1\nn = n // 2"}), {});
+    RuleRunner runner(Rule({.equations = "v : i16 = 32767\nn : i32 = 5\nv = v + 1\nn = n // 2"}),
+                      {});
     runner.run(1);
     EXPECT_EQ(runner.value("v"), -32768);
     EXPECT_EQ(runner.value("n"), 2);
@@ -234,9 +237,72 @@ TEST(Rule, IntegerVariablesWrapAndKeepTheirType) {
 TEST(Rule, UserFunctionsAreInlined) {
     Functions functions;
     functions.define("twice", {"x"}, "2*x");
-    RuleRunner runner(Rule({.equations = "v : real = 3\nv = twice(v)", .functions = functions}), {});
+    RuleRunner runner(Rule({.equations = "v : real = 3\nv = twice(v)", .functions = functions}),
+                      {});
     runner.run(2);
     EXPECT_EQ(runner.value("v"), 12);
+}
+
+// Stateful functions are called once a row, in ascending order, step after step.
+TEST(Rule, ExternalFunctionsAreCalledInOrder) {
+    double calls = 0;
+    std::size_t widest = 0;
+    Functions functions;
+    functions.define("count",
+                     ExternalFunction{1, Purity::stateful,
+                                      [&](const double* const* x, double* out, std::size_t n) {
+                                          widest = std::max(widest, n);
+                                          for (std::size_t k = 0; k < n; ++k) {
+                                              out[k] = ++calls + 0 * x[0][k];
+                                          }
+                                      }});
+    functions.define("plus",
+                     ExternalFunction{2, Purity::external,
+                                      [](const double* const* x, double* out, std::size_t n) {
+                                          for (std::size_t k = 0; k < n; ++k) {
+                                              out[k] = x[0][k] + x[1][k];
+                                          }
+                                      }});
+    const Rule rule(
+        {.equations = "v : real = 0\nw : real = 0\nv = count(v)\nw = plus(plus(v, i), w)",
+         .functions = functions});
+    EXPECT_TRUE(rule.calls_external());
+    constexpr std::size_t neurons = 3000;
+    for (const kernels::Tier tier : {kernels::Tier::portable, kernels::best_tier()}) {
+        calls = 0;
+        RuleRunner runner(rule, {.neurons = neurons}, tier);
+        runner.run(2, 0.5);
+        EXPECT_EQ(calls, 2 * neurons);
+        EXPECT_EQ(runner.value("v", 0), neurons + 1);
+        EXPECT_EQ(runner.value("v", neurons - 1), 2 * neurons);
+        EXPECT_EQ(runner.value("w", 5), (6 + 0.5) + (neurons + 6 + 0.5));
+    }
+    EXPECT_LE(widest, 1024u);
+    EXPECT_THROW(Rule({.equations = "dv/dt = count(v)", .method = "rk4", .functions = functions}),
+                 Error);
+    EXPECT_THROW(
+        Rule({.equations = "a : real = plus(1, 2) (constant)\ndv/dt = a", .functions = functions}),
+        Error);
+    EXPECT_THROW(Rule({.equations = "dv/dt = 1",
+                       .threshold = "v > 1",
+                       .refractory = "plus(1, 2)",
+                       .functions = functions}),
+                 Error);
+}
+
+TEST(Rule, AVariableMayHaveAnEquationAndUpdates) {
+    RuleRunner runner(Rule({.equations = "v : real = 1\ndv/dt = -v/tau_mem\nv += i",
+                            .method = "exact",
+                            .parameters = {{"tau_mem", 1}}}),
+                      {.dt = 0.5});
+    runner.run(2, 3);
+    EXPECT_NEAR(runner.value("v"), (std::exp(-0.5) + 3) * std::exp(-0.5) + 3, 1e-14);
+}
+
+TEST(Rule, TheCurrentsNameMayBeAVariable) {
+    const Rule rule({.equations = "di/dt = -i/tau_syn\ndv/dt = i - v"});
+    EXPECT_FALSE(rule.takes_current());
+    EXPECT_EQ(rule.variables()[0].name, "i");
 }
 
 TEST(Rule, FloatPrecisionFollowsThePopulation) {
@@ -310,6 +376,8 @@ TEST(Rule, WrongTextsAreRefused) {
         {{.equations = "dv/dt = -v + v*xi", .method = "heun"}, "noise"},
         {{.equations = "dv/dt = xi^2"}, "xi must enter linearly"},
         {{.equations = decay, .threshold = "v > xi"}, "xi"},
+        {{.equations = "v : real = w\nv += 1\ndw/dt = 1"}, "parameters"},
+        {{.equations = "v : real = t\nv += 1"}, "parameters"},
         {{.equations = decay, .parameters = {{"tau", 1}}}, "doesn't use"},
         {{.equations = decay, .parameters = {{"v", 1}}}, "variable"},
         {{.equations = "dv/dt = -g*v", .parameters = {{"g", NAN}}}, "finite"},
@@ -327,9 +395,9 @@ TEST(BoundRule, RefusesWhatDoesNotFit) {
     EXPECT_THROW(BoundRule(rule, {.real = Type::i32}), Error);
     EXPECT_THROW(BoundRule(rule, {.dt = 0}), Error);
     EXPECT_THROW(BoundRule(rule, {.dt = NAN}), Error);
-    EXPECT_THROW(BoundRule(rule, {.neurons = 2, .parameters = {{1, 2}}}), Error);        // shared
-    EXPECT_THROW(BoundRule(rule, {.neurons = 3, .parameters = {{1}, {1, 2}}}), Error);   // length
-    EXPECT_THROW(BoundRule(rule, {.neurons = 1, .parameters = {{1}, {1.5}}}), Error);    // integer
+    EXPECT_THROW(BoundRule(rule, {.neurons = 2, .parameters = {{1, 2}}}), Error);       // shared
+    EXPECT_THROW(BoundRule(rule, {.neurons = 3, .parameters = {{1}, {1, 2}}}), Error);  // length
+    EXPECT_THROW(BoundRule(rule, {.neurons = 1, .parameters = {{1}, {1.5}}}), Error);   // integer
     EXPECT_NO_THROW(BoundRule(rule, {.neurons = 2, .parameters = {{1}, {1, 2}}}));
 }
 
@@ -394,10 +462,21 @@ TEST(BuiltInRules, GiveTheSameBitsOnEveryTier) {
 
 TEST(BuiltInRules, SpikeWhenDriven) {
     const std::map<std::string, double> current{
-        {"IF", 1},          {"LIF", 20},          {"CubaLIF", 20},       {"ALIF", 25},
-        {"QIF", 5},         {"EIF", 20},          {"AdEx", 700},         {"Izhikevich", 10},
-        {"HodgkinHuxley", 10}, {"FitzHughNagumo", 0.5}, {"MorrisLecar", 100}, {"HindmarshRose", 3},
-        {"Poisson", 0},     {"Kuramoto", 0},      {"Q8.8 LIF", 128},
+        {"IF", 1},
+        {"LIF", 20},
+        {"CubaLIF", 20},
+        {"ALIF", 25},
+        {"QIF", 5},
+        {"EIF", 20},
+        {"AdEx", 700},
+        {"Izhikevich", 10},
+        {"HodgkinHuxley", 10},
+        {"FitzHughNagumo", 0.5},
+        {"MorrisLecar", 100},
+        {"HindmarshRose", 3},
+        {"Poisson", 0},
+        {"Kuramoto", 0},
+        {"Q8.8 LIF", 128},
     };
     for (const BuiltInRule& row : built_in_rules()) {
         const Rule rule = built_in_rule(row.name);

@@ -1,4 +1,5 @@
-// Populations: what a user sees of them, and that results depend on nothing but what they are keyed by.
+// Populations: what a user sees of them, and that results depend on nothing but what they are keyed
+// by.
 #include <bitaxon/core/error.hpp>
 #include <bitaxon/core/random.hpp>
 #include <bitaxon/layers/population.hpp>
@@ -114,13 +115,14 @@ TEST(Population, Q88LifFollowsItsCircuitThroughEveryInput) {
     Population population(neurons, jit::built_in_rule("Q8.8 LIF"),
                           {.seed = 1, .parameters = {{"noise", noise}, {"v_rest", {-300}}}});
     population.set("v", 0);
-    const Spikes spikes = population.run(
-        one_thread(), row_major(std::span(current), neurons), steps);
+    const Spikes spikes =
+        population.run(one_thread(), row_major(std::span(current), neurons), steps);
     for (std::size_t n = 0; n < neurons; ++n) {
         Circuit circuit{.rest = -300};
         for (std::size_t step = 0; step < steps; ++step) {
-            const bool expected = circuit.step(static_cast<std::int32_t>(current[step * neurons + n]),
-                                               static_cast<std::int32_t>(noise[n]));
+            const bool expected =
+                circuit.step(static_cast<std::int32_t>(current[step * neurons + n]),
+                             static_cast<std::int32_t>(noise[n]));
             ASSERT_EQ(spikes.spiked(step, n), expected) << n << " " << step;
         }
         ASSERT_EQ(population.values<std::int32_t>("v")[n], circuit.v) << n;
@@ -161,8 +163,7 @@ TEST(Population, ResultsDoNotDependOnThreadsTierOrCuts) {
         const std::vector<double> current = ramp(neurons, 0, 3);
         const auto make = [&] { return Population(neurons, noisy(), {.seed = 9, .id = 4}); };
         Population reference = make();
-        const Outcome expected =
-            outcome(reference, reference.run(one_thread(), current, 200).bits);
+        const Outcome expected = outcome(reference, reference.run(one_thread(), current, 200).bits);
         EXPECT_GT(Spikes({neurons, 0, 200, expected.bits}).count(), 0u);
 
         for (const ContextOptions& options :
@@ -270,9 +271,10 @@ TEST(Population, ParametersChangeBetweenSteps) {
 }
 
 TEST(Population, RecordingHoldsTheValuesBeforeEachStep) {
-    const Rule rule({.equations = "v : real = 0\nw : real = 100\nk : i32 = 0\nv += i\nw -= 1\nk += 2",
-                     .threshold = "v > 5",
-                     .reset = "v = 0"});
+    const Rule rule(
+        {.equations = "v : real = 0\nw : real = 100\nk : i32 = 0\nv += i\nw -= 1\nk += 2",
+         .threshold = "v > 5",
+         .reset = "v = 0"});
     constexpr std::size_t neurons = 300;
     std::vector<double> current(neurons, 1.0);
     current[299] = 2;
@@ -329,8 +331,9 @@ TEST(Population, StoreAndRestoreComeBackToTheSameFuture) {
 }
 
 TEST(Population, ANewRuleKeepsVariablesByName) {
-    Population population(3, Rule({.equations = "g : real = 1 (constant)\nh : real = 1 (constant)\n"
-                                                "v : real = 0\nw : real = 0\nv += g; w += h"}),
+    Population population(3,
+                          Rule({.equations = "g : real = 1 (constant)\nh : real = 1 (constant)\n"
+                                             "v : real = 0\nw : real = 0\nv += g; w += h"}),
                           {.seed = 1, .parameters = {{"g", {5}}}});
     const auto view = population.values<double>("v");
     population.run(one_thread(), 0, 2);
@@ -346,6 +349,67 @@ TEST(Population, ANewRuleKeepsVariablesByName) {
     EXPECT_THROW(population.values<double>("w"), Error);
 }
 
+TEST(Population, ARecordingGoesOnUnderANewRule) {
+    Population population(2, Rule({.equations = "v : real = 0\nw : real = 0\nv += 1; w += 1"}),
+                          {.seed = 1});
+    population.record({"v"}, {1});
+    population.run(one_thread(), 0, 2);
+    population.set_rule(Rule({.equations = "u : real = 5\nv : real = 0\nv += 10"}));
+    population.run(one_thread(), 0, 2);
+    ASSERT_EQ(population.recording().steps, 4u);
+    EXPECT_EQ(population.recording()["v"](2, 0), 2);
+    EXPECT_EQ(population.recording()["v"](3, 0), 12);
+    population.set_rule(Rule({.equations = "u : real = 5\nu += 10"}));
+    EXPECT_TRUE(population.recording().names.empty());
+}
+
+TEST(Population, RecordingAllNeuronsInAnyOrder) {
+    constexpr std::size_t neurons = 3000;
+    Population population(neurons, Rule({.equations = "v : real = rand()\nv = rand()"}),
+                          {.seed = 1});
+    std::vector<std::size_t> backwards(neurons);
+    for (std::size_t n = 0; n < neurons; ++n) {
+        backwards[n] = neurons - 1 - n;
+    }
+    population.record({"v"}, backwards);
+    const ExecutionContext context{{.threads = 2}};
+    for (std::size_t step = 0; step < 5; ++step) {
+        const auto v = population.values<double>("v");
+        const std::vector<double> before(v.begin(), v.end());
+        population.run(context, 0, 1);
+        for (std::size_t n = 0; n < neurons; ++n) {
+            ASSERT_EQ(population.recording()["v"](step, neurons - 1 - n), before[n]);
+        }
+    }
+}
+
+// A call that throws stops the run between two steps.
+TEST(Population, ExternalFunctionsMayThrow) {
+    std::size_t rows = 0;
+    jit::Functions functions;
+    functions.define("f",
+                     jit::ExternalFunction{1, jit::Purity::stateful,
+                                           [&](const double* const* x, double* out, std::size_t n) {
+                                               for (std::size_t k = 0; k < n; ++k) {
+                                                   if (++rows == 10'000) {
+                                                       throw std::runtime_error("enough");
+                                                   }
+                                                   out[k] = x[0][k] + 1;
+                                               }
+                                           }});
+    const Rule rule({.equations = "v : real = 0\nv = f(v)", .functions = functions});
+    Population population(3000, rule, {.seed = 1});
+    population.record({"v"}, {0, 2999});
+    const ExecutionContext context{{.threads = 4}};
+    EXPECT_THROW(population.run(context, 0, 10), std::runtime_error);
+    EXPECT_EQ(population.step_count(), 3u);
+    EXPECT_EQ(population.values<double>("v")[0], 3);
+    EXPECT_EQ(population.values<double>("v")[2999], 3);
+    EXPECT_EQ(population.recording().steps, 3u);
+    population.step(context);
+    EXPECT_EQ(population.values<double>("v")[2999], 4);
+}
+
 TEST(Population, NaNNamesVariableNeuronAndStep) {
     // sqrt of a negative number in the step in which w falls below 0.
     const Rule rule({.equations = "w : real = 100\nx : real = 0\nw -= i\nx = sqrt(w)"});
@@ -356,8 +420,7 @@ TEST(Population, NaNNamesVariableNeuronAndStep) {
             current[neurons - 1] = 1.5;  // -0.5 after step 66
             current[neurons - 2] = 1.0;  // -1 after step 100
             Population population(neurons, rule, {.seed = 1});
-            const std::string message =
-                message_of([&] { population.run(context, current, 5000); });
+            const std::string message = message_of([&] { population.run(context, current, 5000); });
             EXPECT_NE(message.find("x of neuron " + std::to_string(neurons - 1)), std::string::npos)
                 << message;
             EXPECT_NE(message.find("step 66 "), std::string::npos) << message;
@@ -381,11 +444,12 @@ TEST(Population, CancellingLeavesAWholeNumberOfSteps) {
     Population population(2000, jit::built_in_rule("HodgkinHuxley"), {.dt = 1e-5, .seed = 1});
     Population same(2000, jit::built_in_rule("HodgkinHuxley"), {.dt = 1e-5, .seed = 1});
     std::stop_source stop;
-    Monitor monitor{.progress = [&](std::size_t done, std::size_t) {
-                        if (done > 0) {
-                            stop.request_stop();
-                        }
-                    },
+    Monitor monitor{.progress =
+                        [&](std::size_t done, std::size_t) {
+                            if (done > 0) {
+                                stop.request_stop();
+                            }
+                        },
                     .stop = stop.get_token()};
     try {
         population.run(one_thread(), 10, 1'000'000, monitor);
@@ -468,6 +532,10 @@ TEST(Population, WrongInputsAreErrors) {
     Population fixed(1, jit::built_in_rule("Q8.8 LIF"), {.seed = 1});
     EXPECT_THROW(fixed.step(one_thread(), 0.5), Error);
     EXPECT_THROW(fixed.set("v", 40'000), Error);
+    Population narrow(2, rule, {.seed = 1, .dtype = Type::f32});
+    EXPECT_THROW(narrow.set("v", 1e39), Error);
+    EXPECT_THROW(narrow.step(one_thread(), 1e39), Error);
+    EXPECT_THROW(narrow.set_parameter("r", 1e39), Error);
 }
 
 TEST(Population, ReprTellsWhatItIs) {

@@ -210,9 +210,44 @@ def test_rules_call_functions_of_the_callers_own():
         for _ in range(10):
             v += 1e-2 * 3 * (1 - v / 10)
         np.testing.assert_allclose(pop.v, v, rtol=1e-12)
-    functions.define("drive", lambda x, v: x)
-    with pytest.raises(bx.UnsupportedError, match="got .*expected "):
-        bx.Rule("dv/dt = drive(i, v)", method="euler", functions=functions)
+
+
+def test_rules_call_python():
+    functions = bx.Functions()
+    functions.define("table", lambda v: np.interp(v, [0, 10], [1, 0]))
+    rule = bx.Rule("dv/dt = 3*i*table(v)", method="euler", functions=functions)
+    pop = bx.Population(2000, rule, dt=1e-2, seed=1)
+    pop.run(1, 10)
+    v = 0.0
+    for _ in range(10):
+        v += 1e-2 * 3 * (1 - v / 10)
+    np.testing.assert_allclose(pop.v, v, rtol=1e-12)
+
+
+def test_what_python_raises_ends_a_run():
+    calls = []
+
+    def fail(v):
+        calls.append(len(v))
+        if len(calls) == 3:
+            raise LookupError("no more")
+        return v
+
+    functions = bx.Functions()
+    functions.define("fail", fail, kind="stateful")
+    pop = bx.Population(5, bx.Rule("dv/dt = fail(v)", method="euler", functions=functions), seed=1)
+    with pytest.raises(LookupError, match="no more"):
+        pop.run(0, 10)
+    assert calls == [5, 5, 5]
+
+
+def test_a_rule_may_not_use_the_population_that_calls_it():
+    functions = bx.Functions()
+    functions.define("peek", lambda v: pop.step_count + v)
+    pop = bx.Population(3, bx.Rule("dv/dt = peek(v)", method="euler", functions=functions), seed=1)
+    with pytest.raises(ValueError, match="from a function that its rule calls"):
+        pop.step()
+    assert pop.step_count == 0
 
 
 CASES = {

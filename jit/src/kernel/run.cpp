@@ -13,6 +13,8 @@ namespace bitaxon::jit {
 namespace {
 
 constexpr std::size_t kExternalBlock = 1024;
+// Rows x operations between two looks at a watched job: about 5 ms.
+constexpr std::int64_t kWatchedOperations = 10'000'000;
 // Rows that the interpreter runs before it looks whether machine code has come.
 constexpr std::int64_t kInterpreterRows = 16'384;
 // Below these a call stays on the caller's thread: waking another one takes a few microseconds.
@@ -250,7 +252,11 @@ void Call::run_rows(Job* job) {
     }
     constexpr std::int64_t grain = 1024;
     const std::int64_t wanted = 4 * std::int64_t{context_.threads()};
-    const std::int64_t piece = (rows / wanted / grain + 1) * grain;
+    const std::int64_t even = (rows / wanted / grain + 1) * grain;
+    // Who watches wants to be answered soon.
+    const auto operations = static_cast<std::int64_t>(1 + program.operations());
+    const std::int64_t short_piece = (kWatchedOperations / operations / grain + 1) * grain;
+    const std::int64_t piece = job != nullptr ? std::min(even, short_piece) : even;
     const std::int64_t pieces = (rows + piece - 1) / piece;
     context_.parallel_for(static_cast<std::size_t>(pieces), [&](std::size_t i) {
         if (job != nullptr) {
@@ -354,6 +360,15 @@ void Kernel::State::run(const ExecutionContext& context, const Arguments& argume
     };
     if (!run_options.monitor.progress && !run_options.monitor.stop.stop_possible()) {
         work(nullptr);
+        return;
+    }
+    if (call.has_externals()) {  // they stay on the caller's thread
+        Job job(run_options.monitor.stop);
+        job.check();
+        work(&job);
+        if (run_options.monitor.progress) {
+            run_options.monitor.progress(arguments.rows, arguments.rows);
+        }
         return;
     }
     const double nanoseconds = static_cast<double>(arguments.rows * (1 + call.operations())) *

@@ -173,7 +173,7 @@ void Ranges::extend(NodeId last) {
             continue;
         }
         std::array<Range, kMaxArguments> arguments;
-        for (std::size_t i = 0; i < node.count; ++i) {
+        for (std::size_t i = 0; i < std::min<std::size_t>(node.count, kMaxArguments); ++i) {
             arguments[i] = ranges_[node.args[i]];
         }
         const Range& a = arguments[0];

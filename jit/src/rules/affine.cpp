@@ -6,8 +6,8 @@
 namespace bitaxon::jit {
 namespace {
 
-// A node or its negative; kNoNode is zero. Signs stand apart so that -(a + b) stays a + b, and shares its
-// parts with what else reads them.
+// A node or its negative; kNoNode is zero. Signs stand apart so that -(a + b) stays a + b, and
+// shares its parts with what else reads them.
 struct Term {
     NodeId node = kNoNode;
     bool negative = false;
@@ -39,7 +39,8 @@ class Terms {
         if (a.is_zero()) {
             return a;
         }
-        return {is_one(a.node) ? factor : graph_.make(Op::mul, type_, {a.node, factor}), a.negative};
+        return {is_one(a.node) ? factor : graph_.make(Op::mul, type_, {a.node, factor}),
+                a.negative};
     }
     Term div(Term a, NodeId divisor) {
         return a.is_zero() ? a : Term{graph_.make(Op::div, type_, {a.node, divisor}), a.negative};
@@ -114,22 +115,26 @@ class Decomposition {
         const NodeId b = node.args[1];
         const NodeId c = node.args[2];
         switch (node.op) {
-            case Op::negate: return map(a, [&](Term x) { return terms.negate(x); });
-            case Op::add: return join(a, b, [&](Term x, Term y) { return terms.add(x, y); });
-            case Op::sub: return join(a, b, [&](Term x, Term y) { return terms.sub(x, y); });
-            case Op::mul:
-                if (free(0)) {
-                    return map(b, [&](Term x) { return terms.mul(x, a); });
-                }
-                return free(1) ? map(a, [&](Term x) { return terms.mul(x, b); }) : std::nullopt;
-            case Op::div:
-                return free(1) ? map(a, [&](Term x) { return terms.div(x, b); }) : std::nullopt;
-            case Op::select:
-                return free(0)
-                           ? join(b, c, [&](Term x, Term y) { return terms.select(a, x, y); })
+        case Op::negate:
+            return map(a, [&](Term x) { return terms.negate(x); });
+        case Op::add:
+            return join(a, b, [&](Term x, Term y) { return terms.add(x, y); });
+        case Op::sub:
+            return join(a, b, [&](Term x, Term y) { return terms.sub(x, y); });
+        case Op::mul:
+            if (free(0)) {
+                return map(b, [&](Term x) { return terms.mul(x, a); });
+            }
+            return free(1) ? map(a, [&](Term x) { return terms.mul(x, b); }) : std::nullopt;
+        case Op::div:
+            return free(1) ? map(a, [&](Term x) { return terms.div(x, b); }) : std::nullopt;
+        case Op::select:
+            return free(0) ? join(b, c, [&](Term x, Term y) { return terms.select(a, x, y); })
                            : std::nullopt;
-            case Op::integer_power: return node.payload == 1 ? form_of(a) : std::nullopt;
-            default: return std::nullopt;
+        case Op::integer_power:
+            return node.payload == 1 ? form_of(a) : std::nullopt;
+        default:
+            return std::nullopt;
         }
     }
 

@@ -10,18 +10,23 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 namespace bitaxon::jit {
 namespace {
 
 // A value of the type in a lane; one of 4 bytes stands in both halves.
 std::uint64_t lane_bits(Type type, double value) {
+    const auto twice = [](std::uint32_t half) { return half * std::uint64_t{0x100000001}; };
     switch (type) {
-        case Type::f64: return std::bit_cast<std::uint64_t>(value);
-        case Type::i64: return static_cast<std::uint64_t>(static_cast<std::int64_t>(value));
-        case Type::f32: return std::bit_cast<std::uint32_t>(static_cast<float>(value)) * 0x100000001;
-        default:
-            return static_cast<std::uint32_t>(static_cast<std::int32_t>(value)) * 0x100000001;
+    case Type::f64:
+        return std::bit_cast<std::uint64_t>(value);
+    case Type::i64:
+        return static_cast<std::uint64_t>(static_cast<std::int64_t>(value));
+    case Type::f32:
+        return twice(std::bit_cast<std::uint32_t>(static_cast<float>(value)));
+    default:
+        return twice(static_cast<std::uint32_t>(static_cast<std::int32_t>(value)));
     }
 }
 
@@ -42,16 +47,20 @@ struct Limits {
 };
 constexpr Limits limits(Type type) {
     switch (type) {
-        case Type::i16: return {-32768, 32767};
-        case Type::i32: return {-2147483648.0, 2147483647.0};
-        default: return {-9007199254740992.0, 9007199254740992.0};
+    case Type::i16:
+        return {-32768, 32767};
+    case Type::i32:
+        return {-2147483648.0, 2147483647.0};
+    default:
+        return {-9007199254740992.0, 9007199254740992.0};
     }
 }
 
 void check_value(const RuleParameter& parameter, double value) {
-    if (!std::isfinite(value)) {
+    if (!std::isfinite(value) ||
+        (parameter.type == Type::f32 && std::fabs(value) > std::numeric_limits<float>::max())) {
         throw_error(ErrorCode::invalid_value, parameter.name, fmt::format("{}", value),
-                    "a finite number");
+                    fmt::format("a finite {}", name(parameter.type)));
     }
     if (is_integer(parameter.type)) {
         const auto [least, most] = limits(parameter.type);
@@ -141,13 +150,9 @@ void BoundRule::initialise(std::size_t number, void* values) const {
     if (number >= description.variables.size() || !description.variables[number].initial) {
         return;
     }
-    const Variable& variable = description.variables[number];
     Graph graph;
     Evaluator evaluator(graph, description, s.rule.state()->functions(), s.options.real);
-    evaluator.set_values(std::vector<NodeId>(description.variables.size(), kNoNode));
-    const NodeId root = evaluator(*variable.initial, evaluator.type(variable.type),
-                                  variable.position);
-    refuse_external_calls(graph, std::array{root}, variable.name);
+    const NodeId root = initial_value(evaluator, description, number);
     Program program;
     Leaves leaves;
     std::vector<const void*> inputs;
@@ -161,9 +166,10 @@ void BoundRule::initialise(std::size_t number, void* values) const {
             program.inputs.push_back({"", leaf_type});
             inputs.push_back(array->data());
         } else {
-            const std::size_t slot = leaf.kind == LeafKind::parameter ? Slots::parameters + leaf.index
-                                     : leaf.type == s.options.real    ? Slots::dt
-                                                                      : Slots::dt_f64;
+            const std::size_t slot = leaf.kind == LeafKind::parameter
+                                         ? Slots::parameters + leaf.index
+                                     : leaf.type == s.options.real ? Slots::dt
+                                                                   : Slots::dt_f64;
             leaves.inputs.push_back(program.graph.make(Op::uniform, leaf_type, {}, slot));
         }
     }

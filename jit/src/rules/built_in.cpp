@@ -1,5 +1,5 @@
-// The rules that come with the library. Time is in seconds, potentials are in mV; what else a rule has
-// for units its last line says. To add one, add a row.
+// The rules that come with the library. Time is in seconds, potentials are in mV; what else a rule
+// has for units its last line says. To add one, add a row.
 #include "../language/ast.hpp"
 
 #include <bitaxon/core/error.hpp>
@@ -21,8 +21,7 @@ v_reset : real = 0 (constant)
 refractory : real = 0 (constant)
 v : real = 0
 dv/dt = i/c_m (unless refractory))",
-     "v > v_threshold", "value", "refractory", "auto",
-     "Lapicque 1907; i in uA/cm2, c_m in mF/cm2"},
+     "v > v_threshold", "value", "refractory", "auto", "Lapicque 1907; i in uA/cm2, c_m in mF/cm2"},
 
     {"LIF",
      R"(tau_mem : real = 0.02 (constant)
@@ -122,8 +121,7 @@ v : real = c
 u : real = b*c
 dv/dt = (0.04*v^2 + 5*v + 140 - u + i)/ms
 du/dt = a*(b*v - u)/ms)",
-     "v >= v_threshold", "v = c; u += d", "", "auto",
-     "Izhikevich 2003; i and u in mV/ms"},
+     "v >= v_threshold", "v = c; u += d", "", "auto", "Izhikevich 2003; i and u in mV/ms"},
 
     {"HodgkinHuxley",
      R"(c_m : real = 0.001 (constant)
@@ -236,7 +234,8 @@ dv = ((v_rest - i32(v))*leak >> 8) + (i*gain >> 8) + noise
 v = v_reset if waiting > 0 else i16(v + dv)
 waiting = max(waiting - 1, 0))",
      "v >= v_threshold", "v = v_reset; waiting = refractory", "", "auto",
-     "leaky integrate-and-fire in fixed point with 8 fractional bits, as circuits have it; v, i and "
+     "leaky integrate-and-fire in fixed point with 8 fractional bits, as circuits have it; v, i "
+     "and "
      "noise in 1/256, refractory in steps"},
 };
 
@@ -256,17 +255,16 @@ std::string plain(std::string_view name) {
 std::span<const BuiltInRule> built_in_rules() noexcept { return kRules; }
 
 Rule built_in_rule(std::string_view name, const std::map<std::string, double>& parameters) {
-    const auto found = std::find_if(std::begin(kRules), std::end(kRules), [&](const BuiltInRule& r) {
-        return plain(r.name) == plain(name);
-    });
+    const auto found =
+        std::find_if(std::begin(kRules), std::end(kRules),
+                     [&](const BuiltInRule& r) { return plain(r.name) == plain(name); });
     if (found == std::end(kRules)) {
         std::vector<std::string> names;
         for (const BuiltInRule& rule : kRules) {
             names.emplace_back(rule.name);
         }
         throw_error(ErrorCode::invalid_value, "name", name,
-                    fmt::format("one of {}{}", fmt::join(names, ", "),
-                                suggestion(name, names)));
+                    fmt::format("one of {}{}", fmt::join(names, ", "), suggestion(name, names)));
     }
     return Rule({.equations = std::string(found->equations),
                  .threshold = std::string(found->threshold),

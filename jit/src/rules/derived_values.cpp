@@ -59,10 +59,18 @@ std::vector<NodeId> coefficients(Graph& graph, const LinearSystem& system) {
 void write(Type type, double value, std::byte* lane) {
     const auto put = [&](auto typed) { std::memcpy(lane, &typed, sizeof typed); };
     switch (type) {
-        case Type::f32: put(static_cast<float>(value)); break;
-        case Type::f64: put(value); break;
-        case Type::i64: put(static_cast<std::int64_t>(value)); break;
-        default: put(static_cast<std::int32_t>(value)); break;
+    case Type::f32:
+        put(static_cast<float>(value));
+        break;
+    case Type::f64:
+        put(value);
+        break;
+    case Type::i64:
+        put(static_cast<std::int64_t>(value));
+        break;
+    default:
+        put(static_cast<std::int32_t>(value));
+        break;
     }
 }
 
@@ -75,6 +83,7 @@ DerivedValues::DerivedValues(const Description& description, const FunctionTable
         Evaluator evaluator(graph, description, functions, Type::f64);
         name_start_of_step(evaluator, description);
         const NodeId period = evaluator(*description.refractory, Type::f64, {});
+        require_fixed(evaluator, std::array{period}, "refractory", false);
         refractory_ = compile(evaluator, std::array{period});
     }
     if (method == "exact" && std::any_of(description.variables.begin(), description.variables.end(),
@@ -88,9 +97,9 @@ DerivedValues::DerivedValues(const Description& description, const FunctionTable
         layout_ = {system->variables, system->drives.size()};
         frozen_ = start.frozen;
         diagonal_ = system->is_diagonal();
-        propagators_ = compile(evaluator, diagonal_
-                                              ? diagonal_propagator(graph, *system, evaluator.dt())
-                                              : coefficients(graph, *system));
+        propagators_ =
+            compile(evaluator, diagonal_ ? diagonal_propagator(graph, *system, evaluator.dt())
+                                         : coefficients(graph, *system));
     }
 }
 
@@ -103,26 +112,9 @@ DerivedValues::Formulas DerivedValues::compile(const Evaluator& evaluator,
     // Every leaf is an array, so that one program serves all choices of uniform parameters.
     for (const Leaf& leaf : evaluator.leaves()) {
         const Type type = leaf.type == Type::i16 ? Type::i32 : leaf.type;
-        leaves.inputs.push_back(
-            program.graph.make(Op::input, type, {}, program.inputs.size()));
+        leaves.inputs.push_back(program.graph.make(Op::input, type, {}, program.inputs.size()));
         program.inputs.push_back({"", type});
         formulas.inputs.push_back({leaf.kind, leaf.index, type});
-    }
-    refuse_external_calls(graph, roots, "refractory");
-    for (const NodeId id : reachable(graph, roots)) {
-        const Node& node = graph[id];
-        const bool fixed_leaf = node.op == Op::input &&
-                                (formulas.inputs[node.payload].kind == LeafKind::parameter ||
-                                 formulas.inputs[node.payload].kind == LeafKind::dt);
-        if (info(node.op).kind == OpKind::source && node.op != Op::constant && !fixed_leaf) {
-            throw_error(ErrorCode::invalid_value, "refractory",
-                        "an expression that changes from step to step",
-                        "an expression of parameters and dt");
-        }
-        if (node.op == Op::rand || node.op == Op::randn) {
-            throw_error(ErrorCode::invalid_value, "refractory", "an expression with random numbers",
-                        "an expression of parameters and dt");
-        }
     }
     for (const NodeId root : lower(graph, roots, program.graph, leaves)) {
         program.outputs.push_back({root, Type::f64});
@@ -197,9 +189,9 @@ void DerivedValues::add_refractory(const Formulas& formulas, std::span<const Per
     for (double& value : steps) {
         const double count = std::floor(value / dt + 1e-3);
         if (!(value >= 0) || !(count <= kMaxRefractorySteps)) {
-            throw_error(ErrorCode::invalid_value, "refractory", fmt::format("{} s", value),
-                        fmt::format("0 or more, and at most {} steps of {} s", kMaxRefractorySteps,
-                                    dt));
+            throw_error(
+                ErrorCode::invalid_value, "refractory", fmt::format("{} s", value),
+                fmt::format("0 or more, and at most {} steps of {} s", kMaxRefractorySteps, dt));
         }
         value = std::max(0.0, count - 1);  // the step of the spike is the first
     }
@@ -224,7 +216,8 @@ void DerivedValues::add_propagators(const std::vector<PerNeuron>& entries, doubl
             }
             std::fill(matrix.begin(), matrix.end(), 0.0);
             for (std::size_t row = 0; row < n; ++row) {
-                for (std::size_t column = 0; column < width && !(frozen && frozen_[row]); ++column) {
+                for (std::size_t column = 0; column < width && !(frozen && frozen_[row]);
+                     ++column) {
                     matrix[row * width + column] = entries[row * width + column][neuron] * dt;
                 }
             }

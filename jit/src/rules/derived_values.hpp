@@ -1,4 +1,5 @@
-// Numbers that depend on a rule's parameters and time step only: computed once, in f64, by the interpreter.
+// Numbers that depend on a rule's parameters and time step only: computed once, in f64, by the
+// interpreter.
 #pragma once
 
 #include "../backends/interpreter.hpp"
@@ -32,8 +33,8 @@ class DerivedValues {
         std::size_t results = 0;
     };
     Formulas compile(const Evaluator& evaluator, std::span<const NodeId> roots) const;
-    std::vector<PerNeuron> evaluate(const Formulas& formulas,
-                                    std::span<const PerNeuron> parameters, double dt) const;
+    std::vector<PerNeuron> evaluate(const Formulas& formulas, std::span<const PerNeuron> parameters,
+                                    double dt) const;
     void add_refractory(const Formulas& formulas, std::span<const PerNeuron> parameters, double dt,
                         std::vector<PerNeuron>& values) const;
     void add_propagators(const std::vector<PerNeuron>& entries, double dt,

@@ -2,7 +2,7 @@
 
 #include "../ir/lower.hpp"
 #include "../language/to_graph.hpp"
-#include "evaluator.hpp"
+#include "use_order.hpp"
 
 #include <bitaxon/core/error.hpp>
 
@@ -146,11 +146,13 @@ void Reader::parse() {
         throw_error(ErrorCode::invalid_value, "equations", "an empty text",
                     "statements, such as `dv/dt = (i - v)/tau_mem`");
     }
-    if (threshold.empty() && !d_.scripts[2].statements.empty()) {
-        throw_error(ErrorCode::invalid_value, "reset", fmt::format("`{}` without a threshold", reset),
+    const bool spikes = !d_.scripts[1].statements.empty();
+    if (!spikes && !d_.scripts[2].statements.empty()) {
+        throw_error(ErrorCode::invalid_value, "reset",
+                    fmt::format("`{}` without a threshold", reset),
                     "a threshold, such as `v > v_threshold`");
     }
-    if (threshold.empty() && !refractory.empty()) {
+    if (!spikes && !d_.scripts[3].statements.empty()) {
         throw_error(ErrorCode::invalid_value, "refractory",
                     fmt::format("`{}` without a threshold", refractory),
                     "a threshold, such as `v > v_threshold`");
@@ -199,45 +201,46 @@ void Reader::read_statements() {
     constexpr RuleText text = RuleText::equations;
     for (const Statement& s : d_.script(text).statements) {
         switch (s.kind) {
-            case StatementKind::declaration: break;
-            case StatementKind::result:
-                fail(text, s.position,
-                     "got an expression, expected a statement: `dv/dt = ...`, `name = ...` or "
-                     "`name : real = ...`");
-            case StatementKind::differential: {
-                make_variable(s.name, s, text);
-                Variable& variable = d_.variables[variables_.at(s.name)];
-                variable.position = s.position;
-                if (variable.rate) {
-                    fail(text, s.position, fmt::format("d{}/dt is given twice", s.name));
-                }
-                if (variable.type && !is_float(*variable.type)) {
-                    fail(text, s.position,
-                         fmt::format("`{}` is an {}; differential equations need real variables",
-                                     s.name, jit::name(*variable.type)));
-                }
-                variable.rate = expr(text, s);
-                variable.unless_refractory = s.unless_refractory;
-                break;
+        case StatementKind::declaration:
+            break;
+        case StatementKind::result:
+            fail(text, s.position,
+                 "got an expression, expected a statement: `dv/dt = ...`, `name = ...` or "
+                 "`name : real = ...`");
+        case StatementKind::differential: {
+            make_variable(s.name, s, text);
+            Variable& variable = d_.variables[variables_.at(s.name)];
+            variable.position = s.position;
+            if (variable.rate) {
+                fail(text, s.position, fmt::format("d{}/dt is given twice", s.name));
             }
-            case StatementKind::assignment:
-            case StatementKind::add_assign:
-            case StatementKind::subtract_assign:
-                if (declared_.contains(s.name)) {
-                    make_variable(s.name, s, text);
-                    d_.updates.push_back({s.name, s.position, expr(text, s), s.kind});
-                } else if (s.kind != StatementKind::assignment) {
-                    fail(text, s.position,
-                         fmt::format("`{0}` has no value yet; declare it: `{0} : real = 0`", s.name));
-                } else if (!sub_expressions_.insert(s.name).second) {
-                    fail(text, s.position,
-                         fmt::format("`{0}` is given twice; for a value that lives from step to "
-                                     "step declare it: `{0} : real = 0`",
-                                     s.name));
-                } else {
-                    d_.sub_expressions.push_back({s.name, s.position, expr(text, s), s.kind});
-                }
-                break;
+            if (variable.type && !is_float(*variable.type)) {
+                fail(text, s.position,
+                     fmt::format("`{}` is an {}; differential equations need real variables",
+                                 s.name, jit::name(*variable.type)));
+            }
+            variable.rate = expr(text, s);
+            variable.unless_refractory = s.unless_refractory;
+            break;
+        }
+        case StatementKind::assignment:
+        case StatementKind::add_assign:
+        case StatementKind::subtract_assign:
+            if (declared_.contains(s.name)) {
+                make_variable(s.name, s, text);
+                d_.updates.push_back({s.name, s.position, expr(text, s), s.kind});
+            } else if (s.kind != StatementKind::assignment) {
+                fail(text, s.position,
+                     fmt::format("`{0}` has no value yet; declare it: `{0} : real = 0`", s.name));
+            } else if (!sub_expressions_.insert(s.name).second) {
+                fail(text, s.position,
+                     fmt::format("`{0}` is given twice; for a value that lives from step to "
+                                 "step declare it: `{0} : real = 0`",
+                                 s.name));
+            } else {
+                d_.sub_expressions.push_back({s.name, s.position, expr(text, s), s.kind});
+            }
+            break;
         }
     }
     for (const NamedExpr& s : d_.sub_expressions) {
@@ -315,8 +318,8 @@ void Reader::name_undeclared() {
 
 void Reader::name_undeclared(RuleText text, const Expr& expr) {
     const std::string& name = expr.text;
-    if (is_variable(name) || is_parameter(name) || sub_expressions_.contains(name) ||
-        name == "t" || name == "dt" || (name == "i" && d_.current)) {
+    if (is_variable(name) || is_parameter(name) || sub_expressions_.contains(name) || name == "t" ||
+        name == "dt" || (name == "i" && d_.current)) {
         return;
     }
     const auto standard =
@@ -354,7 +357,8 @@ void Reader::check_parameters() const {
                         fmt::format("names of its parameters{}", suggestion(name, names)));
         }
         if (!std::isfinite(value)) {
-            throw_error(ErrorCode::invalid_value, name, fmt::format("{}", value), "a finite number");
+            throw_error(ErrorCode::invalid_value, name, fmt::format("{}", value),
+                        "a finite number");
         }
     }
 }
@@ -365,7 +369,13 @@ double Reader::constant_value(Graph& graph, const Statement& statement, const Sc
         return ast.exprs[*statement.value].number;
     }
     const NodeId root = to_graph(graph, ast, *statement.value, scope);
-    refuse_external_calls(graph, std::array{root}, statement.name);
+    for (const NodeId id : reachable(graph, std::array{root})) {
+        if (graph[id].op == Op::external) {
+            fail(
+                RuleText::equations, statement.position,
+                fmt::format("the value of parameter `{}` must be made of numbers", statement.name));
+        }
+    }
     Graph lowered;
     const NodeId value = lower(graph, std::array{root}, lowered, {})[0];
     if (!lowered.is_constant(value)) {
@@ -414,62 +424,12 @@ void Reader::evaluate_parameters() {
     }
 }
 
-// Each after those that it names, so that evaluating them in order needs no recursion.
 void Reader::order_sub_expressions() {
-    const Ast& ast = d_.script(RuleText::equations).ast;
-    std::vector<NamedExpr> ordered;
-    std::vector<NamedExpr> waiting = std::move(d_.sub_expressions);
-    d_.sub_expressions.clear();
-
-    // An expression's parts are those from behind the statement before it.
-    std::map<ExprId, ExprId> begin_of;
-    ExprId next = 0;
-    for (const Statement& s : d_.script(RuleText::equations).statements) {
-        if (s.value) {
-            begin_of[*s.value] = next;
-            next = *s.value + 1;
-        }
+    const Script& script = d_.script(RuleText::equations);
+    if (const NamedExpr* circular = order_by_use(script, d_.sub_expressions)) {
+        fail(RuleText::equations, circular->position,
+             fmt::format("`{}` is defined by itself", circular->name));
     }
-    std::map<std::string, std::size_t> number;
-    for (std::size_t k = 0; k < waiting.size(); ++k) {
-        number[waiting[k].name] = k;
-    }
-    std::vector<std::vector<std::size_t>> readers(waiting.size());
-    std::vector<std::size_t> missing(waiting.size(), 0);
-    for (std::size_t k = 0; k < waiting.size(); ++k) {
-        const ExprId last = waiting[k].value.id;
-        for (ExprId id = begin_of[last]; id <= last; ++id) {
-            const auto found = ast.exprs[id].kind == ExprKind::name ? number.find(ast.exprs[id].text)
-                                                                    : number.end();
-            if (found != number.end()) {
-                readers[found->second].push_back(k);
-                ++missing[k];
-            }
-        }
-    }
-    std::vector<std::size_t> ready;
-    for (std::size_t k = waiting.size(); k-- > 0;) {
-        if (missing[k] == 0) {
-            ready.push_back(k);
-        }
-    }
-    while (!ready.empty()) {
-        const std::size_t k = ready.back();
-        ready.pop_back();
-        for (const std::size_t reader : readers[k]) {
-            if (--missing[reader] == 0) {
-                ready.push_back(reader);
-            }
-        }
-        ordered.push_back(waiting[k]);
-    }
-    for (std::size_t k = 0; k < waiting.size(); ++k) {
-        if (missing[k] != 0) {
-            fail(RuleText::equations, waiting[k].position,
-                 fmt::format("`{}` is defined by itself", waiting[k].name));
-        }
-    }
-    d_.sub_expressions = std::move(ordered);
 }
 
 void Reader::collect_names() {

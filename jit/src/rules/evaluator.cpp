@@ -57,8 +57,7 @@ NodeId Evaluator::leaf(LeafKind kind, std::uint32_t index, Type type) {
 NodeId Evaluator::time() {
     const NodeId step = graph_.make(Op::step, Type::i64, {});
     const NodeId count = graph_.make(Op::cast, Type::f64, {step});
-    const NodeId t =
-        graph_.make(Op::mul, Type::f64, {count, leaf(LeafKind::dt, 0, Type::f64)});
+    const NodeId t = graph_.make(Op::mul, Type::f64, {count, leaf(LeafKind::dt, 0, Type::f64)});
     return real_ == Type::f64 ? t : graph_.make(Op::cast, real_, {t});
 }
 
@@ -103,9 +102,10 @@ NodeId Evaluator::operator()(const TextExpr& expr, Type type, Position position)
         }
     }
     if (!widens(from, type)) {
-        throw_at(description_.source(expr.text), position,
-                 fmt::format("got a value of type {} for a variable of type {}; cast it, as in {}(...)",
-                             name(from), name(type), name(type)));
+        throw_at(
+            description_.source(expr.text), position,
+            fmt::format("got a value of type {} for a variable of type {}; cast it, as in {}(...)",
+                        name(from), name(type), name(type)));
     }
     if (!is_mask(from)) {
         return graph_.make(Op::cast, type, {value});
@@ -115,8 +115,7 @@ NodeId Evaluator::operator()(const TextExpr& expr, Type type, Position position)
         mask = graph_.make(from == Type::m32 ? Op::m64_from_m32 : Op::m32_from_m64, mask_of(type),
                            {value});
     }
-    return graph_.make(Op::select, type,
-                       {mask, graph_.integer(type, 1), graph_.integer(type, 0)});
+    return graph_.make(Op::select, type, {mask, graph_.integer(type, 1), graph_.integer(type, 0)});
 }
 
 NodeId Evaluator::normal(std::size_t noise) {
@@ -127,17 +126,18 @@ std::optional<NodeId> Evaluator::resolve(const std::string& name) {
     if (const auto found = names_.find(name); found != names_.end()) {
         const auto [kind, number] = found->second;
         switch (kind) {
-            case NameKind::variable: return values_[number];
-            case NameKind::parameter:
-                return leaf(LeafKind::parameter, number,
-                            type(description_.parameters[number].type));
-            case NameKind::sub_expression: return sub_expression(number);
-            case NameKind::noise:
-                if (!noise_allowed_) {
-                    throw_error(ErrorCode::invalid_value, name, "white noise outside of dname/dt",
-                                "differential equations; elsewhere draw a number with randn()");
-                }
-                return leaf(LeafKind::noise, number, real_);
+        case NameKind::variable:
+            return values_[number];
+        case NameKind::parameter:
+            return leaf(LeafKind::parameter, number, type(description_.parameters[number].type));
+        case NameKind::sub_expression:
+            return sub_expression(number);
+        case NameKind::noise:
+            if (!noise_allowed_) {
+                throw_error(ErrorCode::invalid_value, name, "white noise outside of dname/dt",
+                            "differential equations; elsewhere draw a number with randn()");
+            }
+            return leaf(LeafKind::noise, number, real_);
         }
     }
     if (name == "i" && description_.current) {
@@ -163,12 +163,37 @@ NodeId Evaluator::sub_expression(std::size_t number) {
     return evaluated_[number];
 }
 
-void refuse_external_calls(const Graph& graph, std::span<const NodeId> roots,
-                           std::string_view what) {
+void require_fixed(const Evaluator& evaluator, std::span<const NodeId> roots, std::string_view what,
+                   bool may_draw) {
+    const Graph& graph = evaluator.graph();
+    const auto refuse = [&](std::string_view got) {
+        throw_error(ErrorCode::invalid_value, what, got,
+                    may_draw ? "an expression of parameters, dt and random numbers"
+                             : "an expression of parameters and dt");
+    };
     for (const NodeId id : reachable(graph, roots)) {
-        if (graph[id].op == Op::external) {
-            throw_error(ErrorCode::unsupported, what, "a call of an external function",
-                        "functions of the language, or defined by expressions");
+        switch (graph[id].op) {
+        case Op::input: {
+            const LeafKind kind = evaluator.leaves()[graph[id].payload].kind;
+            if (kind != LeafKind::parameter && kind != LeafKind::dt) {
+                refuse("a variable or the current");
+            }
+            break;
+        }
+        case Op::step:
+            refuse("the time");
+            break;
+        case Op::external:
+            refuse("a call of an external function");
+            break;
+        case Op::rand:
+        case Op::randn:
+            if (!may_draw) {
+                refuse("a random number");
+            }
+            break;
+        default:
+            break;
         }
     }
 }

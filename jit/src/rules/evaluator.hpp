@@ -12,13 +12,13 @@ namespace bitaxon::jit {
 
 /// What an Op::input node of a rule's graph stands for.
 enum class LeafKind : std::uint8_t {
-    variable,   ///< number `index`, at the start of the step
-    refractory, ///< steps that a neuron is refractory for, this one included
+    variable,    ///< number `index`, at the start of the step
+    refractory,  ///< steps that a neuron is refractory for, this one included
     current,
     parameter,  ///< number `index`
     dt,
-    derived,    ///< number `index` of DerivedValues
-    noise,      ///< number `index`; replaced before the graph is complete
+    derived,  ///< number `index` of DerivedValues
+    noise,    ///< number `index`; replaced before the graph is complete
 };
 
 struct Leaf {
@@ -83,8 +83,9 @@ class Evaluator {
     std::map<std::string, std::pair<NameKind, std::uint32_t>> names_;
 };
 
-/// @throws Error if `roots` need a call of an external function, which only a step may make; `what` names
-/// the value
-void refuse_external_calls(const Graph& graph, std::span<const NodeId> roots, std::string_view what);
+/// @throws Error if `roots` need more than parameters, dt and, where that `may_draw`, random
+/// numbers; `what` names the value
+void require_fixed(const Evaluator& evaluator, std::span<const NodeId> roots, std::string_view what,
+                   bool may_draw);
 
 }  // namespace bitaxon::jit

@@ -11,12 +11,15 @@ std::vector<char> changing(const Graph& graph, std::span<const NodeId> varying) 
     std::vector<NodeId> leaves(varying.begin(), varying.end());
     for (NodeId id = 0; id < graph.size(); ++id) {
         switch (graph[id].op) {
-            case Op::step:
-            case Op::row:
-            case Op::rand:
-            case Op::randn:
-            case Op::external: leaves.push_back(id); break;
-            default: break;
+        case Op::step:
+        case Op::row:
+        case Op::rand:
+        case Op::randn:
+        case Op::external:
+            leaves.push_back(id);
+            break;
+        default:
+            break;
         }
     }
     return depends_on(graph, leaves);
@@ -162,8 +165,8 @@ Reach reach(const LinearSystem& system, const std::vector<char>& frozen_rows) {
     return reach;
 }
 
-// In long double, which Eigen never vectorises: the result, rounded, doesn't depend on the machine's
-// vectors or on how a program that links this was compiled.
+// In long double, which Eigen never vectorises: the result, rounded, doesn't depend on the
+// machine's vectors or on how a program that links this was compiled.
 void exponentiate(std::span<double> matrix, std::size_t n) {
     using Matrix = Eigen::Matrix<long double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
     const auto size = static_cast<Eigen::Index>(n);

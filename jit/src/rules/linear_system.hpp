@@ -1,5 +1,5 @@
-// Linear systems with constant coefficients: dx/dt = A x + B u, found in a rule's rates, and their exact
-// solution over a step.
+// Linear systems with constant coefficients: dx/dt = A x + B u, found in a rule's rates, and their
+// exact solution over a step.
 #pragma once
 
 #include "affine.hpp"
@@ -9,8 +9,8 @@
 
 namespace bitaxon::jit {
 
-/// Of n variables and m drives, which are constant over a step. Entries are nodes, kNoNode where they
-/// are zero; rows lie one after the other.
+/// Of n variables and m drives, which are constant over a step. Entries are nodes, kNoNode where
+/// they are zero; rows lie one after the other.
 struct LinearSystem {
     std::size_t variables = 0;
     std::vector<NodeId> a;       ///< n x n
@@ -22,11 +22,11 @@ struct LinearSystem {
 
 struct LinearityInput {
     std::span<const NodeId> rates;
-    std::span<const NodeId> values;     ///< of the variables at the start of the step
-    std::span<const NodeId> varying;    ///< leaves that coefficients must not depend on: other
-                                        ///< variables, the current
-    NodeId current = kNoNode;           ///< the leaf of i
-    std::span<const NodeId> noises;     ///< leaves of white noise
+    std::span<const NodeId> values;   ///< of the variables at the start of the step
+    std::span<const NodeId> varying;  ///< leaves that coefficients must not depend on: other
+                                      ///< variables, the current
+    NodeId current = kNoNode;         ///< the leaf of i
+    std::span<const NodeId> noises;   ///< leaves of white noise
 };
 
 /// The system, or nothing where a rate is not linear or its coefficients aren't constant; then
@@ -34,7 +34,8 @@ struct LinearityInput {
 std::optional<LinearSystem> linear_system(Graph& graph, const LinearityInput& input,
                                           std::size_t* culprit);
 
-/// Which entries of exp(A dt) and of the integral of exp(A s) B can differ from zero, by the paths in A.
+/// Which entries of exp(A dt) and of the integral of exp(A s) B can differ from zero, by the paths
+/// in A.
 struct Reach {
     std::vector<char> p;  ///< n x n
     std::vector<char> q;  ///< n x m

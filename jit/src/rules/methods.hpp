@@ -14,14 +14,14 @@ namespace bitaxon::jit {
 struct Equations {
     Graph& graph;
     Type real;
-    std::vector<NodeId> values;            ///< variables at the start of the step
-    std::vector<NodeId> rates;             ///< their derivatives there, of the variables' types
-    std::vector<NodeId> noises;            ///< leaves that stand for white noise in rates
-    std::vector<NodeId> increments;        ///< what each noise adds up to in the step
-    NodeId t = kNoNode;                    ///< at the start of the step
+    std::vector<NodeId> values;      ///< variables at the start of the step
+    std::vector<NodeId> rates;       ///< their derivatives there, of the variables' types
+    std::vector<NodeId> noises;      ///< leaves that stand for white noise in rates
+    std::vector<NodeId> increments;  ///< what each noise adds up to in the step
+    NodeId t = kNoNode;              ///< at the start of the step
     NodeId dt = kNoNode;
-    std::vector<char> frozen;              ///< variables that a refractory neuron holds
-    NodeId refractory = kNoNode;           ///< mask, or kNoNode where nothing is ever frozen
+    std::vector<char> frozen;     ///< variables that a refractory neuron holds
+    NodeId refractory = kNoNode;  ///< mask, or kNoNode where nothing is ever frozen
     /// Rates at other values and another time.
     std::function<std::vector<NodeId>(std::span<const NodeId> values, NodeId t)> rates_at;
 

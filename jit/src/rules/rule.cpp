@@ -25,7 +25,15 @@ Rule::State::State(const RuleOptions& o)
         options.name = "rule";
     }
     derived_count = derived.size();
-    checked_ = build(Type::f64);  // what is wrong with the rule is reported while it is made
+    // What is wrong with the rule is reported while it is made.
+    for (std::size_t k = 0; k < description.variables.size(); ++k) {
+        if (description.variables[k].initial) {
+            Graph graph;
+            Evaluator evaluator(graph, description, functions(), Type::f64);
+            initial_value(evaluator, description, k);
+        }
+    }
+    checked_ = build(Type::f64);
     random = checked_.random;
     external = checked_.external;
 }
@@ -39,7 +47,8 @@ const OptimisedStep& Rule::State::step(Type real) const {
     std::unique_ptr<const OptimisedStep>& made = steps_[real == Type::f64 ? 1 : 0];
     if (!made) {
         made = std::make_unique<const OptimisedStep>(
-            real == Type::f64 && checked_.graph.size() > 0 ? std::move(checked_) : build(real), real);
+            real == Type::f64 && checked_.graph.size() > 0 ? std::move(checked_) : build(real),
+            real);
     }
     return *made;
 }

@@ -33,7 +33,8 @@ struct Runner {
 
 // The array whose row `first` stands at `block`.
 void* row_zero(double* block, std::size_t first) {
-    return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(block) - first * sizeof(double));
+    return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(block) -
+                                   first * sizeof(double));
 }
 
 }  // namespace
@@ -46,7 +47,7 @@ struct BoundRule::Call::Plan {
     void run_block(Frame frame, std::vector<const void*>& step_inputs, std::size_t begin,
                    std::size_t end) const;
 
-    const StepProgram* step = nullptr;
+    const StepProgram* programs = nullptr;
     const FunctionTable* functions = nullptr;
     Runner main;
     std::vector<Runner> levels;  ///< the arguments of external calls
@@ -104,7 +105,7 @@ BoundRule::Call::Call(const BoundRule& rule, const StepRun& run, kernels::Tier t
     signature.current = s.rule.takes_current() ? run.current_kind : CurrentKind::uniform;
     signature.recorded.assign(run.recorded.begin(), run.recorded.end());
     Plan& p = *plan_;
-    p.step = &made.program(signature);
+    p.programs = &made.program(signature);
     p.functions = &made.functions();
 
     for (std::size_t k = 0; k < s.step->states.size(); ++k) {
@@ -113,11 +114,12 @@ BoundRule::Call::Call(const BoundRule& rule, const StepRun& run, kernels::Tier t
     }
     p.input_step_bytes.resize(p.inputs.size(), 0);
     p.output_step_bytes.resize(p.outputs.size(), 0);
-    for (const StepProgram::Array& array : p.step->arrays) {
+    for (const StepProgram::Array& array : p.programs->arrays) {
         const bool is_current = array.kind == LeafKind::current;
-        p.inputs.push_back(is_current                          ? run.current
-                           : array.kind == LeafKind::parameter ? s.parameter_arrays[array.index].data()
-                                                               : s.derived_arrays[array.index].data());
+        p.inputs.push_back(is_current ? run.current
+                           : array.kind == LeafKind::parameter
+                               ? s.parameter_arrays[array.index].data()
+                               : s.derived_arrays[array.index].data());
         p.input_step_bytes.push_back(is_current ? run.current_step_bytes : 0);
     }
     if (s.rule.spikes()) {
@@ -138,8 +140,8 @@ BoundRule::Call::Call(const BoundRule& rule, const StepRun& run, kernels::Tier t
                run.steps};
 
     const bool uniform_current = signature.current == CurrentKind::uniform;
-    p.main.program = p.step->program.get();
-    for (const StepProgram::CallLevel& level : p.step->levels) {
+    p.main.program = p.programs->program.get();
+    for (const StepProgram::CallLevel& level : p.programs->levels) {
         p.levels.push_back({level.arguments.get(), nullptr, {}});
     }
     for (Runner& runner : p.levels) {
@@ -171,8 +173,8 @@ void BoundRule::Call::run(std::size_t begin, std::size_t end) const {
     }
 }
 
-// Without states there is nothing to carry from step to step in registers, and external functions are
-// called for all neurons of a step before the next: one program run a step.
+// Without states there is nothing to carry from step to step in registers, and external functions
+// are called for all neurons of a step before the next: one program run a step.
 void BoundRule::Call::Plan::run_steps_apart(std::size_t begin, std::size_t end) const {
     std::vector<const void*> step_inputs = inputs;
     std::vector<void*> step_outputs = outputs;
@@ -201,7 +203,7 @@ void BoundRule::Call::Plan::run_block(Frame at, std::vector<const void*>& step_i
     std::vector<const void*> block_inputs = step_inputs;
     std::vector<std::int64_t> block_step_bytes = input_step_bytes;
     std::size_t calls = 0;
-    for (const StepProgram::CallLevel& level : step->levels) {
+    for (const StepProgram::CallLevel& level : programs->levels) {
         calls += level.calls.size();
     }
     results.resize(calls);
@@ -225,7 +227,7 @@ void BoundRule::Call::Plan::run_block(Frame at, std::vector<const void*>& step_i
         argument_frame.output_step_bytes = no_steps.data();
         levels[k].run(argument_frame, begin, end);
         std::size_t next = 0;
-        for (const StepProgram::ExternalCall& call : step->levels[k].calls) {
+        for (const StepProgram::ExternalCall& call : programs->levels[k].calls) {
             std::array<const double*, kMaxArguments> given{};
             for (std::size_t j = 0; j < call.arguments; ++j) {
                 given[j] = arguments[next++].data();

@@ -21,10 +21,10 @@ namespace bitaxon::jit {
 struct OptimisedStep {
     OptimisedStep(StepGraph step, Type real);
 
-    StepGraph step;          ///< its graph is empty: see `optimised`
-    Optimised optimised;     ///< roots as StepGraph::roots()
+    StepGraph step;       ///< its graph is empty: see `optimised`
+    Optimised optimised;  ///< roots as StepGraph::roots()
     std::vector<Type> states;
-    bool counts = false;     ///< the last state is the refractory counter
+    bool counts = false;  ///< the last state is the refractory counter
 };
 
 /// Which values are arrays, and what is recorded.
@@ -42,7 +42,7 @@ struct Signature {
 struct Slots {
     static constexpr std::size_t seed = 0;
     static constexpr std::size_t population = 1;
-    static constexpr std::size_t dt = 2;       ///< of type real
+    static constexpr std::size_t dt = 2;  ///< of type real
     static constexpr std::size_t dt_f64 = 3;
     static constexpr std::size_t current = 4;
     static constexpr std::size_t parameters = 5;
@@ -50,7 +50,8 @@ struct Slots {
 
 /// A program, and where its input arrays come from.
 struct StepProgram {
-    StepProgram(const OptimisedStep& step, const Signature& signature, const Description& description);
+    StepProgram(const OptimisedStep& step, const Signature& signature,
+                const Description& description);
 
     struct Array {
         LeafKind kind;

@@ -1,16 +1,15 @@
 #include "step_graph.hpp"
 
-#include <bitaxon/core/error.hpp>
-
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace bitaxon::jit {
 namespace {
 
-// Quotients by what never changes in a run become products with its reciprocal, which is computed once:
-// most equations end in `/tau`, and a division takes as long as ten or twenty products.
+// Quotients by what never changes in a run become products with its reciprocal, which is computed
+// once: most equations end in `/tau`, and a division takes as long as ten or twenty products.
 class Reciprocals {
   public:
     explicit Reciprocals(const Evaluator& evaluator) : leaves_(evaluator.leaves()) {}
@@ -29,14 +28,14 @@ class Reciprocals {
                 node.args[k] = replaced[node.args[k]];
             }
             if (node.op == Op::div && !fixed[id] && fixed[graph[id].args[1]]) {
-                const NodeId reciprocal = graph.make(
-                    Op::div, node.type, {graph.constant(node.type, 1), node.args[1]});
+                const NodeId reciprocal =
+                    graph.make(Op::div, node.type, {graph.constant(node.type, 1), node.args[1]});
                 replaced[id] = graph.make(Op::mul, node.type, {node.args[0], reciprocal});
             } else {
-                replaced[id] = changed ? graph.make(node.op, node.type,
-                                                    std::span(node.args).first(node.count),
-                                                    node.payload)
-                                       : id;
+                replaced[id] =
+                    changed ? graph.make(node.op, node.type, std::span(node.args).first(node.count),
+                                         node.payload)
+                            : id;
             }
         }
         std::vector<NodeId> result;
@@ -49,16 +48,18 @@ class Reciprocals {
   private:
     char is_fixed_operation(const Node& node) const {
         switch (node.op) {
-            case Op::input: {
-                const LeafKind kind = leaves_[node.payload].kind;
-                return kind == LeafKind::parameter || kind == LeafKind::dt;
-            }
-            case Op::step:
-            case Op::row:
-            case Op::rand:
-            case Op::randn:
-            case Op::external: return 0;
-            default: return 1;
+        case Op::input: {
+            const LeafKind kind = leaves_[node.payload].kind;
+            return kind == LeafKind::parameter || kind == LeafKind::dt;
+        }
+        case Op::step:
+        case Op::row:
+        case Op::rand:
+        case Op::randn:
+        case Op::external:
+            return 0;
+        default:
+            return 1;
         }
     }
 
@@ -72,7 +73,8 @@ std::vector<NodeId> evaluate_rates(Evaluator& evaluator, const Description& desc
     evaluator.allow_noise(true);
     for (const std::size_t k : variables) {
         const Variable& variable = description.variables[k];
-        rates.push_back(evaluator(*variable.rate, evaluator.type(variable.type), variable.position));
+        rates.push_back(
+            evaluator(*variable.rate, evaluator.type(variable.type), variable.position));
     }
     evaluator.allow_noise(false);
     return Reciprocals(evaluator).replace(evaluator.graph(), rates);
@@ -85,10 +87,12 @@ NodeId assigned(Evaluator& evaluator, const Description& description, const Name
     const NodeId value = evaluator(statement.value, type, statement.position);
     const NodeId old = evaluator.values()[variable];
     switch (statement.kind) {
-        case StatementKind::add_assign: return evaluator.graph().make(Op::add, type, {old, value});
-        case StatementKind::subtract_assign:
-            return evaluator.graph().make(Op::sub, type, {old, value});
-        default: return value;
+    case StatementKind::add_assign:
+        return evaluator.graph().make(Op::add, type, {old, value});
+    case StatementKind::subtract_assign:
+        return evaluator.graph().make(Op::sub, type, {old, value});
+    default:
+        return value;
     }
 }
 
@@ -177,8 +181,7 @@ void StepBuilder::integrate(const Rates& start, const Method& method) {
                         .propagator = {}};
     for (std::size_t k = 0; k < start.noises.size(); ++k) {
         const NodeId root = graph_.make(Op::sqrt, real_, {evaluator_.dt()});
-        equations.increments.push_back(
-            graph_.make(Op::mul, real_, {root, evaluator_.normal(k)}));
+        equations.increments.push_back(graph_.make(Op::mul, real_, {root, evaluator_.normal(k)}));
     }
     equations.rates_at = [&](std::span<const NodeId> values, NodeId time) {
         evaluator_.set_values(with(values));
@@ -193,7 +196,8 @@ void StepBuilder::integrate(const Rates& start, const Method& method) {
         layout = {system->variables, system->drives.size()};
         equations.system = &*system;
         equations.propagator = [&](std::size_t row, std::size_t column, bool frozen) {
-            return evaluator_.leaf(LeafKind::derived, layout.propagator(row, column, frozen), real_);
+            return evaluator_.leaf(LeafKind::derived, layout.propagator(row, column, frozen),
+                                   real_);
         };
     }
     evaluator_.set_values(with(method.advance(equations)));
@@ -213,9 +217,10 @@ void StepBuilder::threshold() {
     }
     const NodeId condition = evaluator_(*d_.threshold);
     if (!is_mask(graph_.type(condition))) {
-        throw_at(d_.source(RuleText::threshold), {},
-                 fmt::format("got a value of type {}, expected a condition such as `v > v_threshold`",
-                             name(graph_.type(condition))));
+        throw_at(
+            d_.source(RuleText::threshold), {},
+            fmt::format("got a value of type {}, expected a condition such as `v > v_threshold`",
+                        name(graph_.type(condition))));
     }
     step_.spike = condition;
     if (refractory_ != kNoNode) {
@@ -244,137 +249,10 @@ void StepBuilder::reset() {
         const NodeId less_one = graph_.make(Op::sub, type, {counter_, graph_.integer(type, 1)});
         const NodeId counted = graph_.make(Op::select, type, {refractory_, less_one, counter_});
         const NodeId period = evaluator_.leaf(LeafKind::derived, DerivedLayout::refractory(), type);
-        step_.refractory_next =
-            graph_.make(Op::select, type,
-                        {fitted_mask(graph_, step_.spike, type), period, counted});
+        step_.refractory_next = graph_.make(
+            Op::select, type, {fitted_mask(graph_, step_.spike, type), period, counted});
     }
 }
-
-// Each call of a stateful function has a number of its own in the payload's upper half.
-bool is_stateful(const Node& node) { return node.op == Op::external && node.payload >> 32 != 0; }
-
-// What the analysis of the equations found, for the choice of a method.
-struct Analysis {
-    bool noisy = false;
-    bool additive = true;
-    std::optional<std::size_t> draws;  ///< an equation with random numbers or stateful functions
-    std::optional<std::size_t> not_in_noise;  ///< an equation that is not linear in its noise
-    std::optional<std::size_t> not_exact;
-    std::optional<std::size_t> not_conditional;  ///< an equation that is not linear in its variable
-    std::vector<std::size_t> variables;
-};
-
-Analysis analyse(const Description& d, const FunctionTable& functions) {
-    Graph graph;
-    Evaluator evaluator(graph, d, functions, Type::f64);
-    const Rates start = start_of_step(evaluator, d);
-    Analysis result;
-    result.variables = start.variables;
-    if (start.rates.empty()) {
-        return result;
-    }
-    const std::vector<char> noisy = depends_on(graph, start.noises);
-    std::vector<NodeId> draws;
-    for (NodeId id = 0; id < graph.size(); ++id) {
-        const Node& node = graph[id];
-        if (node.op == Op::rand || node.op == Op::randn || is_stateful(node)) {
-            draws.push_back(id);
-        }
-    }
-    const std::vector<char> drawn = depends_on(graph, draws);
-    const auto in_noise = affine(graph, start.rates, start.noises);
-    const std::vector<char> moving = depends_on(graph, start.values);
-    for (std::size_t k = 0; k < start.rates.size(); ++k) {
-        result.noisy = result.noisy || noisy[start.rates[k]];
-        if (drawn[start.rates[k]]) {
-            result.draws = k;
-        }
-        if (!in_noise[k]) {
-            result.not_in_noise = k;
-            continue;
-        }
-        for (const NodeId strength : in_noise[k]->coefficients) {
-            result.additive = result.additive && (strength == kNoNode || !moving[strength]);
-        }
-        if (!affine(graph, std::span(start.rates).subspan(k, 1),
-                    std::span(start.values).subspan(k, 1))[0]) {
-            result.not_conditional = k;
-        }
-    }
-    std::size_t culprit = 0;
-    if (!find_linear_system(evaluator, d, start, &culprit)) {
-        result.not_exact = culprit;
-    }
-    return result;
-}
-
-class Chooser {
-  public:
-    Chooser(const Description& d, const Analysis& analysis) : d_(d), analysis_(analysis) {}
-
-    void check(const Method& method) const {
-        if (analysis_.not_in_noise) {
-            refuse(*analysis_.not_in_noise, "xi must enter linearly: a factor times xi, plus the rest");
-        }
-        if (method.several_stages && analysis_.draws) {
-            refuse(*analysis_.draws,
-                   fmt::format("rand(), randn() and stateful functions are drawn once a step, but "
-                               "{} evaluates the equation several times; use euler, or xi for noise",
-                               method.name));
-        }
-        if (method.name == "exact" && analysis_.not_exact) {
-            refuse(*analysis_.not_exact,
-                   "method exact needs equations that are linear with constant coefficients; use "
-                   "exponential_euler, rk4 or auto");
-        }
-        if (method.name == "exponential_euler" && analysis_.not_conditional) {
-            refuse(*analysis_.not_conditional,
-                   fmt::format("method exponential_euler needs d{0}/dt to be linear in {0}; use rk4 "
-                               "or auto",
-                               variable(*analysis_.not_conditional).name));
-        }
-        if (analysis_.noisy && method.name != "euler" && method.name != "heun") {
-            throw_error(ErrorCode::invalid_value, "method", method.name,
-                        "euler for equations with noise, or heun if the noise is additive");
-        }
-        if (analysis_.noisy && method.name == "heun" && !analysis_.additive) {
-            throw_error(ErrorCode::invalid_value, "method", "heun with noise that a variable scales",
-                        "euler, or noise whose strength depends on no variable");
-        }
-    }
-
-    Choice pick() const {
-        if (analysis_.noisy) {
-            return {"euler", "the equations contain white noise"};
-        }
-        if (!analysis_.not_exact) {
-            return {"exact", "the equations are linear with constant coefficients"};
-        }
-        if (!analysis_.not_conditional) {
-            return {"exponential_euler",
-                    fmt::format("each variable is linear in itself, and d{}/dt is not linear with "
-                                "constant coefficients",
-                                variable(*analysis_.not_exact).name)};
-        }
-        const std::string& name = variable(*analysis_.not_conditional).name;
-        if (analysis_.draws) {
-            return {"euler", fmt::format("d{}/dt draws random numbers",
-                                         variable(*analysis_.draws).name)};
-        }
-        return {"rk4", fmt::format("d{0}/dt is not linear in {0}", name)};
-    }
-
-  private:
-    const Variable& variable(std::size_t k) const {
-        return d_.variables[analysis_.variables[k]];
-    }
-    [[noreturn]] void refuse(std::size_t k, const std::string& message) const {
-        throw_at(d_.source(RuleText::equations), variable(k).position, message);
-    }
-
-    const Description& d_;
-    const Analysis& analysis_;
-};
 
 }  // namespace
 
@@ -391,7 +269,8 @@ std::vector<NodeId> StepGraph::roots() const {
 void name_start_of_step(Evaluator& evaluator, const Description& d) {
     std::vector<NodeId> values;
     for (std::uint32_t k = 0; k < d.variables.size(); ++k) {
-        values.push_back(evaluator.leaf(LeafKind::variable, k, evaluator.type(d.variables[k].type)));
+        values.push_back(
+            evaluator.leaf(LeafKind::variable, k, evaluator.type(d.variables[k].type)));
     }
     evaluator.set_values(std::move(values));
     evaluator.set_time(evaluator.time());
@@ -427,28 +306,13 @@ std::optional<LinearSystem> find_linear_system(Evaluator& evaluator, const Descr
                          {rates.rates, rates.values, varying, current, rates.noises}, culprit);
 }
 
-Choice choose_method(const Description& description, const FunctionTable& functions,
-                     const std::string& wanted) {
-    const Analysis analysis = analyse(description, functions);
-    const Chooser chooser(description, analysis);
-    if (wanted != "auto" &&
-        std::none_of(methods().begin(), methods().end(),
-                     [&](const Method& m) { return m.name == wanted; })) {
-        std::vector<std::string> names{"auto"};
-        for (const Method& m : methods()) {
-            names.emplace_back(m.name);
-        }
-        throw_error(ErrorCode::invalid_value, "method", wanted,
-                    fmt::format("one of {}{}", fmt::join(names, ", "), suggestion(wanted, names)));
-    }
-    if (analysis.variables.empty()) {
-        return {method(wanted == "auto" ? "euler" : wanted).name,
-                "there are no differential equations to integrate"};
-    }
-    const Choice choice = wanted == "auto" ? chooser.pick()
-                                           : Choice{method(wanted).name, "it was asked for"};
-    chooser.check(method(choice.method));
-    return choice;
+NodeId initial_value(Evaluator& evaluator, const Description& d, std::size_t number) {
+    name_start_of_step(evaluator, d);
+    const Variable& variable = d.variables[number];
+    const NodeId value =
+        evaluator(*variable.initial, evaluator.type(variable.type), variable.position);
+    require_fixed(evaluator, std::array{value}, variable.name, true);
+    return value;
 }
 
 StepGraph build_step(const Description& description, const FunctionTable& functions,

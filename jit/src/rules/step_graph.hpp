@@ -24,12 +24,12 @@ Choice choose_method(const Description& description, const FunctionTable& functi
 /// A neuron is refractory while its counter is above 0; it counts down each step.
 struct StepGraph {
     Graph graph;
-    std::vector<Leaf> leaves;            ///< what Op::input nodes stand for, by payload
-    std::vector<NodeId> next;            ///< of each variable, of its type
-    NodeId refractory_next = kNoNode;    ///< of the counter, if there is a refractory period
-    NodeId spike = kNoNode;              ///< mask, if the rule has a threshold
-    bool random = false;                 ///< draws random numbers
-    bool external = false;               ///< calls external functions
+    std::vector<Leaf> leaves;          ///< what Op::input nodes stand for, by payload
+    std::vector<NodeId> next;          ///< of each variable, of its type
+    NodeId refractory_next = kNoNode;  ///< of the counter, if there is a refractory period
+    NodeId spike = kNoNode;            ///< mask, if the rule has a threshold
+    bool random = false;               ///< draws random numbers
+    bool external = false;             ///< calls external functions
 
     /// All of them, in that order, those that are absent left out.
     std::vector<NodeId> roots() const;
@@ -40,6 +40,10 @@ constexpr Type counter_type(Type real) noexcept { return integer_of(real); }
 
 StepGraph build_step(const Description& description, const FunctionTable& functions,
                      std::string_view method, Type real);
+
+/// What a variable that has an initial value begins with: an expression of parameters, dt and
+/// random numbers.
+NodeId initial_value(Evaluator& evaluator, const Description& description, std::size_t variable);
 
 /// Numbers that depend on parameters and dt only and are computed once, in f64: the refractory
 /// period in steps, less one, and the propagators of `exact`.
@@ -64,7 +68,8 @@ struct Rates {
     std::vector<NodeId> noises;
     std::vector<char> frozen;
 };
-/// Sets the evaluator's names to the start of a step; the second one evaluates the equations there too.
+/// Sets the evaluator's names to the start of a step; the second one evaluates the equations there
+/// too.
 void name_start_of_step(Evaluator& evaluator, const Description& description);
 Rates start_of_step(Evaluator& evaluator, const Description& description);
 

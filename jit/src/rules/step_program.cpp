@@ -38,8 +38,7 @@ class ProgramBuilder {
 };
 
 NodeId ProgramBuilder::array(Type type, LeafKind kind, std::uint32_t index, bool per_step) {
-    const NodeId node =
-        program_.graph.make(Op::input, held_type(type), {}, program_.inputs.size());
+    const NodeId node = program_.graph.make(Op::input, held_type(type), {}, program_.inputs.size());
     program_.inputs.push_back({"", held_type(type), per_step});
     arrays_.push_back({kind, index});
     return node;
@@ -50,23 +49,27 @@ NodeId ProgramBuilder::leaf(const Leaf& leaf) {
         return program_.graph.make(Op::input, held_type(leaf.type), {}, number);
     };
     switch (leaf.kind) {
-        case LeafKind::variable: return state(leaf.index);
-        case LeafKind::refractory: return state(step_.states.size() - 1);
-        case LeafKind::dt: return uniform(leaf.type, leaf.type == signature_.real ? Slots::dt : Slots::dt_f64);
-        case LeafKind::current:
-            return signature_.current == CurrentKind::uniform
-                       ? uniform(leaf.type, Slots::current)
-                       : array(leaf.type, leaf.kind, 0, signature_.current == CurrentKind::per_step);
-        case LeafKind::parameter:
-            return signature_.parameters[leaf.index]
-                       ? array(leaf.type, leaf.kind, leaf.index, false)
-                       : uniform(leaf.type, Slots::parameters + leaf.index);
-        case LeafKind::derived:
-            return signature_.derived[leaf.index]
-                       ? array(leaf.type, leaf.kind, leaf.index, false)
-                       : uniform(leaf.type,
-                                 Slots::parameters + description_.parameters.size() + leaf.index);
-        case LeafKind::noise: break;
+    case LeafKind::variable:
+        return state(leaf.index);
+    case LeafKind::refractory:
+        return state(step_.states.size() - 1);
+    case LeafKind::dt:
+        return uniform(leaf.type, leaf.type == signature_.real ? Slots::dt : Slots::dt_f64);
+    case LeafKind::current:
+        return signature_.current == CurrentKind::uniform
+                   ? uniform(leaf.type, Slots::current)
+                   : array(leaf.type, leaf.kind, 0, signature_.current == CurrentKind::per_step);
+    case LeafKind::parameter:
+        return signature_.parameters[leaf.index]
+                   ? array(leaf.type, leaf.kind, leaf.index, false)
+                   : uniform(leaf.type, Slots::parameters + leaf.index);
+    case LeafKind::derived:
+        return signature_.derived[leaf.index]
+                   ? array(leaf.type, leaf.kind, leaf.index, false)
+                   : uniform(leaf.type,
+                             Slots::parameters + description_.parameters.size() + leaf.index);
+    case LeafKind::noise:
+        break;
     }
     return program_.graph.constant(leaf.type, 0);  // noises have been replaced: nothing reads it
 }
@@ -90,8 +93,8 @@ Leaves ProgramBuilder::leaves(std::span<const NodeId> known) {
 }
 
 Program ProgramBuilder::build_step(std::span<const NodeId> known) {
-    const std::vector<NodeId> results = lower(step_.optimised.graph, step_.optimised.roots,
-                                              program_.graph, leaves(known));
+    const std::vector<NodeId> results =
+        lower(step_.optimised.graph, step_.optimised.roots, program_.graph, leaves(known));
     for (std::uint32_t k = 0; k < step_.states.size(); ++k) {
         program_.outputs.push_back({results[k], step_.states[k]});
         program_.states.push_back({k, results[k]});
@@ -156,7 +159,8 @@ StepProgram::StepProgram(const OptimisedStep& step, const Signature& signature,
     const std::size_t uniforms =
         Slots::parameters + description.parameters.size() + signature.derived.size();
     std::vector<NodeId> known;
-    for (const std::vector<NodeId>& level : call_levels(step.optimised.graph, step.optimised.roots)) {
+    for (const std::vector<NodeId>& level :
+         call_levels(step.optimised.graph, step.optimised.roots)) {
         CallLevel made;
         made.arguments = std::make_unique<TieredProgram>(
             ProgramBuilder(step, signature, description).build_arguments(known, level), uniforms);

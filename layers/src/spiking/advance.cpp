@@ -13,11 +13,13 @@
 namespace bitaxon {
 namespace {
 
-// Neurons of a tile come in multiples of this, so that no two tiles write to one cache line of spikes.
+// Neurons of a tile come in multiples of this, so that no two tiles write to one cache line of
+// spikes.
 constexpr std::size_t kTile = 512;
 // Neurons whose states are looked through for NaN while they are still in the first cache.
 constexpr std::size_t kBlock = 2048;
-// Below this many operations a call stays on the caller's thread: waking another takes microseconds.
+// Below this many operations a call stays on the caller's thread: waking another takes
+// microseconds.
 constexpr double kParallelWork = 4e5;
 // Operations of a chunk: about ten milliseconds of one core, so that a run can be stopped soon.
 constexpr double kChunkWork = 1e9;
@@ -197,7 +199,7 @@ void Chunk::run() {
         s_.recording.values[k].resize((s_.recording.steps + steps_) * s_.recording.neurons.size());
     }
     std::atomic<bool> nan{false};
-    const auto run_number = [&](std::size_t k) {
+    auto run_number = [&](std::size_t k) {
         if (run_blocks(plain, ranges_[k])) {
             nan.store(true, std::memory_order_relaxed);
         }
@@ -277,8 +279,8 @@ void Chunk::record(const Range& range, std::span<const std::vector<std::byte>> r
         for (std::size_t step = 0; step < steps_; ++step, out += neurons.size()) {
             const std::byte* row = rows[k].data() + step * row_bytes;
             for (auto column = first; column != last; ++column) {
-                out[*column] = as_double(state.type(),
-                                         row + (neurons[*column] - range.begin) * state.lane());
+                out[*column] =
+                    as_double(state.type(), row + (neurons[*column] - range.begin) * state.lane());
             }
         }
     }
@@ -331,12 +333,12 @@ void Chunk::report_nan() {
     for (std::size_t k = 0; k < s_.recorded.size(); ++k) {
         s_.recording.values[k].resize(s_.recording.steps * s_.recording.neurons.size());
     }
-    throw Error(ErrorCode::invalid_value,
-                fmt::format("{} of neuron {} became NaN in step {} (t = {} s); try a smaller dt than "
-                            "{} s, or another method than {}",
-                            s_.variables[variable].name, neuron, step,
-                            static_cast<double>(step) * s_.options.dt, s_.options.dt,
-                            s_.rule.method()));
+    throw Error(
+        ErrorCode::invalid_value,
+        fmt::format("{} of neuron {} became NaN in step {} (t = {} s); try a smaller dt than "
+                    "{} s, or another method than {}",
+                    s_.variables[variable].name, neuron, step,
+                    static_cast<double>(step) * s_.options.dt, s_.options.dt, s_.rule.method()));
 }
 
 std::size_t Population::State::chunk_steps() const noexcept {
@@ -344,7 +346,8 @@ std::size_t Population::State::chunk_steps() const noexcept {
         return 1;
     }
     const double one_step = static_cast<double>(neurons) * static_cast<double>(operations);
-    std::size_t steps = std::clamp(static_cast<std::size_t>(kChunkWork / one_step), kMinChunk, kMaxChunk);
+    std::size_t steps =
+        std::clamp(static_cast<std::size_t>(kChunkWork / one_step), kMinChunk, kMaxChunk);
     if (!recorded.empty()) {
         const std::size_t values = recorded.size() * std::max(kGroup, recording.neurons.size());
         steps = std::clamp<std::size_t>(kRecordedValues / values, 1, steps);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 namespace bitaxon {
 namespace {
@@ -14,15 +15,16 @@ namespace {
 constexpr std::size_t kConvertedValues = std::size_t{1} << 18;
 
 template <class T>
-constexpr bool is_span = std::is_same_v<T, std::span<const double>> ||
-                         std::is_same_v<T, std::span<const float>>;
+constexpr bool is_span =
+    std::is_same_v<T, std::span<const double>> || std::is_same_v<T, std::span<const float>>;
 
 [[noreturn]] void refuse(double value, const char* expected) {
     throw_error(ErrorCode::invalid_value, "current", fmt::format("{}", value), expected);
 }
 
 void write(jit::Type type, double value, std::byte* out) {
-    if (!std::isfinite(value)) {
+    if (!std::isfinite(value) ||
+        (type == jit::Type::f32 && std::fabs(value) > std::numeric_limits<float>::max())) {
         refuse(value, "finite numbers");
     }
     const auto put = [&](auto typed) { std::memcpy(out, &typed, sizeof typed); };
@@ -49,7 +51,8 @@ void write(jit::Type type, double value, std::byte* out) {
 
 CurrentSource::CurrentSource(const Current& current, const jit::BoundRule& rule,
                              std::size_t neurons, std::size_t steps)
-    : values_(current.values()), type_(rule.current_type()), max_steps_(std::max<std::size_t>(1, steps)) {
+    : values_(current.values()), type_(rule.current_type()),
+      max_steps_(std::max<std::size_t>(1, steps)) {
     const bool is_zero = std::holds_alternative<double>(values_) && std::get<double>(values_) == 0;
     if (!rule.rule().takes_current() && !is_zero) {
         throw_error(ErrorCode::invalid_value, "current", "a value",

@@ -9,7 +9,8 @@
 
 namespace bitaxon {
 
-/// Arrays of the right type are read where they are; others are converted, steps as they are needed.
+/// Arrays of the right type are read where they are; others are converted, steps as they are
+/// needed.
 class CurrentSource {
   public:
     /// @throws Error for wrong extents, for values that aren't finite or, where the rule reads
@@ -19,7 +20,8 @@ class CurrentSource {
 
     /// Steps that may be prepared at once, so that conversion needs little memory.
     std::size_t max_steps() const noexcept { return max_steps_; }
-    /// Fills in the current of steps first ... first + count - 1 of the run; valid until the next call.
+    /// Fills in the current of steps first ... first + count - 1 of the run; valid until the next
+    /// call.
     void prepare(jit::StepRun& run, std::size_t first, std::size_t count);
 
   private:

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <numeric>
 
@@ -69,16 +68,24 @@ void write(jit::Type type, double value, std::byte* lane) {
 
 // Checks a variable's value for its type; NaN and infinities are never right.
 void check_state(const jit::RuleVariable& variable, double value) {
-    const double limit = variable.type == jit::Type::i16   ? 0x1p15
-                         : variable.type == jit::Type::i32 ? 0x1p31
-                                                           : 0x1p53;
-    if (!std::isfinite(value) ||
-        (jit::is_integer(variable.type) &&
-         (value != std::trunc(value) || value < -limit || value >= limit))) {
+    struct Row {
+        jit::Type type;
+        double limit;
+    };
+    constexpr Row limits[] = {{jit::Type::f32, 0x1p128},
+                              {jit::Type::i16, 0x1p15},
+                              {jit::Type::i32, 0x1p31},
+                              {jit::Type::i64, 0x1p53}};
+    bool fits =
+        std::isfinite(value) && (jit::is_float(variable.type) || value == std::trunc(value));
+    for (const auto& [type, limit] : limits) {
+        fits = fits && (type != variable.type || (value >= -limit && value < limit));
+    }
+    if (!fits) {
         throw_error(ErrorCode::invalid_value, variable.name, fmt::format("{}", value),
-                    jit::is_integer(variable.type)
-                        ? fmt::format("integers that an {} holds", jit::name(variable.type))
-                        : std::string("finite numbers"));
+                    fmt::format("{} that an {} holds",
+                                jit::is_float(variable.type) ? "finite numbers" : "integers",
+                                jit::name(variable.type)));
     }
 }
 
@@ -100,45 +107,6 @@ std::vector<std::vector<double>> given_parameters(const jit::Rule& rule,
 }
 
 }  // namespace
-
-std::uint64_t Spikes::count() const noexcept {
-    std::uint64_t total = 0;
-    for (const std::uint64_t word : bits) {
-        total += static_cast<std::uint64_t>(std::popcount(word));
-    }
-    return total;
-}
-
-SpikeEvents Spikes::events() const {
-    SpikeEvents events;
-    if (bits.empty()) {
-        return events;
-    }
-    const std::size_t total = count();
-    events.neurons.reserve(total);
-    events.steps.reserve(total);
-    for (std::size_t step = 0; step < steps; ++step) {
-        for (std::size_t w = 0; w < words(); ++w) {
-            for (std::uint64_t word = bits[step * words() + w]; word != 0; word &= word - 1) {
-                events.neurons.push_back(w * 64 + static_cast<unsigned>(std::countr_zero(word)));
-                events.steps.push_back(first_step + step);
-            }
-        }
-    }
-    return events;
-}
-
-MatrixView<const double> Recording::operator[](std::string_view name) const {
-    const auto found = std::find(names.begin(), names.end(), name);
-    if (found == names.end()) {
-        throw_error(ErrorCode::invalid_value, "recording", name,
-                    names.empty() ? "nothing is recorded"
-                                  : fmt::format("one of {}", fmt::join(names, ", ")));
-    }
-    const auto number = static_cast<std::size_t>(found - names.begin());
-    return {values[number].data(), steps, neurons.size(),
-            static_cast<std::ptrdiff_t>(neurons.size()), 1};
-}
 
 Population::State::State(std::size_t n, const jit::Rule& r, const PopulationOptions& o)
     : neurons(n), rule(r), options(complete(n, o)), variables(rule.variables(options.dtype)),
@@ -197,9 +165,10 @@ std::string Population::repr() const {
         step_count());
     for (std::size_t k = 0; k < state_->parameters.size(); ++k) {
         const std::vector<double>& values = state_->parameters[k];
-        text += values.size() == 1
-                    ? fmt::format(", {}={}", state_->rule_parameters[k].name, values[0])
-                    : fmt::format(", {}=<{} values>", state_->rule_parameters[k].name, values.size());
+        text +=
+            values.size() == 1
+                ? fmt::format(", {}={}", state_->rule_parameters[k].name, values[0])
+                : fmt::format(", {}=<{} values>", state_->rule_parameters[k].name, values.size());
     }
     return text + ")";
 }
@@ -232,8 +201,7 @@ Spikes Population::run(const ExecutionContext& context, const Current& current, 
     context.supervise(monitor, steps, nanoseconds, [&](Job& job) {
         for (std::size_t done = 0; done < steps;) {
             job.check();
-            const std::size_t count =
-                std::min({steps - done, s.chunk_steps(), source.max_steps()});
+            const std::size_t count = std::min({steps - done, s.chunk_steps(), source.max_steps()});
             s.advance(context, source, done, count,
                       spikes.bits.empty() ? nullptr : spikes.bits.data() + done * spikes.words());
             done += count;
@@ -371,10 +339,10 @@ void Population::restore(const PopulationSnapshot& snapshot) {
                snapshot.states[k].size() == s.states[k].bytes();
     }
     if (!fits) {
-        throw_error(ErrorCode::invalid_shape, "snapshot",
-                    fmt::format("variables {} of another population",
-                                fmt::join(snapshot.names, ", ")),
-                    fmt::format("{} of {} neurons", fmt::join(names(), ", "), s.neurons));
+        throw_error(
+            ErrorCode::invalid_shape, "snapshot",
+            fmt::format("variables {} of another population", fmt::join(snapshot.names, ", ")),
+            fmt::format("{} of {} neurons", fmt::join(names(), ", "), s.neurons));
     }
     std::vector<std::vector<double>> parameters = s.parameters;
     for (const auto& [name, values] : snapshot.parameters) {

@@ -14,8 +14,8 @@ namespace bitaxon {
 struct Population::State {
     State(std::size_t neurons, const jit::Rule& rule, const PopulationOptions& options);
 
-    /// Runs `steps` steps from step_count on and writes their spikes, if the rule spikes. `first` is
-    /// the first one's number in the run. @throws Error when a value becomes NaN
+    /// Runs `steps` steps from step_count on and writes their spikes, if the rule spikes. `first`
+    /// is the first one's number in the run. @throws Error when a value becomes NaN
     void advance(const ExecutionContext& context, CurrentSource& current, std::size_t first,
                  std::size_t steps, std::uint64_t* spikes);
     /// Steps that are worth running at once: enough to pay, few enough to be cancelled soon.

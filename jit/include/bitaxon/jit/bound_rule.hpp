@@ -1,4 +1,5 @@
-// A rule with its numbers: a time step, parameters and neurons, ready to run steps over arrays of state.
+// A rule with its numbers: a time step, parameters and neurons, ready to run steps over arrays of
+// state.
 #pragma once
 
 #include <bitaxon/jit/rule.hpp>
@@ -70,8 +71,8 @@ class BoundRule {
     std::shared_ptr<const State> state_;
 };
 
-/// A StepRun on its way: prepared once, then run over ranges of neurons, from many threads if need be.
-/// The bound rule must outlive it, and so must what the run points to.
+/// A StepRun on its way: prepared once, then run over ranges of neurons, from many threads if need
+/// be. The bound rule must outlive it, and so must what the run points to.
 class BoundRule::Call {
   public:
     /// Machine code is made now if there is none yet and `neurons`, times steps and operations, are
@@ -83,11 +84,13 @@ class BoundRule::Call {
 
     /// Primitive operations of a neuron's step, roughly.
     std::size_t operations() const noexcept;
-    /// What runs it: "interpreter", "avx2", "avx512", "neon", or "scalar" for one neuron of integers.
+    /// What runs it: "interpreter", "avx2", "avx512", "neon", or "scalar" for one neuron of
+    /// integers.
     std::string_view backend() const noexcept;
 
-    /// Neurons [begin, end); begin is a multiple of 8, and so is end unless it is the number of neurons.
-    /// External functions are called here, for blocks of at most 1,024 neurons, and may throw.
+    /// Neurons [begin, end); begin is a multiple of 8, and so is end unless it is the number of
+    /// neurons. External functions are called here, for blocks of at most 1,024 neurons, and may
+    /// throw.
     void run(std::size_t begin, std::size_t end) const;
 
   private:

@@ -17,33 +17,33 @@ namespace bitaxon::jit {
 struct RuleOptions {
     /// Statements, one a line or separated by `;`:
     ///
-    ///     name : type = value (constant|shared)   a variable, or a parameter if nothing changes it
-    ///     dname/dt = ... (unless refractory)      a differential equation; time is in seconds, and
-    ///                                             quotients by what never changes are computed as
-    ///                                             products with its reciprocal
-    ///     name = ...                              a sub-expression; of a declared variable, its next
-    ///                                             value, computed once a step
+    ///     name : type = value (constant|shared)  a variable; a parameter if nothing changes it
+    ///     dname/dt = ... (unless refractory)     a differential equation; time is in seconds
+    ///     name = ...                             a sub-expression, or, of a declared variable, its
+    ///                                            next value: computed once a step
     ///
-    /// Types are real (the population's own float), f32, f64, i16, i32 and i64. Names with a meaning:
-    /// i (the input current, of type real unless declared), t and dt (seconds), xi and xi_... (white
-    /// noise, one source for each name).
+    /// Types are real (the population's own float), f32, f64, i16, i32 and i64. Names with a
+    /// meaning: i (the input current, of type real unless declared), t and dt (seconds), xi and
+    /// xi_... (white noise, one source for each name). In differential equations a quotient by what
+    /// never changes in a run is computed as a product with its reciprocal.
     std::string equations;
     /// A condition; without it nothing spikes.
     std::string threshold = {};
-    /// Statements `name = ...`, `+=` and `-=` that run, in order, for neurons that spike; or `value`
-    /// (v = v_reset), `subtract` (v -= v_threshold - v_reset, v_reset being 0 where the rule has no
-    /// such parameter), or `none`.
+    /// Statements `name = ...`, `+=` and `-=` that run, in order, for neurons that spike; or
+    /// `value` (v = v_reset), `subtract` (v -= v_threshold - v_reset, v_reset being 0 where the
+    /// rule has no such parameter), or `none`.
     std::string reset = {};
-    /// Seconds, or an expression of parameters and dt. A neuron that spikes in step s can spike again
-    /// in step s + R, R = floor(refractory / dt + 1e-3); until then variables flagged `(unless
-    /// refractory)` stay what they are, others go on.
+    /// Seconds, or an expression of parameters and dt. A neuron that spikes in step s can spike
+    /// again in step s + R, R = floor(refractory / dt + 1e-3); until then variables flagged
+    /// `(unless refractory)` stay what they are, others go on.
     std::variant<double, std::string> refractory = 0.0;
-    /// euler, exponential_euler, exact, heun, rk4, or auto: exact for linear equations with constant
-    /// coefficients, exponential_euler where each variable is linear in itself, euler for noise,
-    /// else rk4.
+    /// euler, exponential_euler, exact, heun, rk4, or auto: exact for linear equations with
+    /// constant coefficients, exponential_euler where each variable is linear in itself, euler for
+    /// noise, else rk4.
     std::string method = "auto";
     /// Defaults of parameters: those that `equations` declares, and others that the texts name.
-    /// The names of the field have defaults of their own where nothing is given: standard_parameters().
+    /// The names of the field have defaults of their own where nothing is given:
+    /// standard_parameters().
     std::map<std::string, double> parameters = {};
     std::string name = {};
     Functions functions = {};
@@ -63,8 +63,8 @@ struct RuleParameter {
     bool shared = false;  ///< declared so: one value for all neurons
 };
 
-/// A rule that was parsed and checked. Immutable, cheap to copy, and free of any size, time step and
-/// element type.
+/// A rule that was parsed and checked. Immutable, cheap to copy, and free of any size, time step
+/// and element type.
 class Rule {
   public:
     /// @throws Error for texts that don't parse, unknown names, and a method that the equations
@@ -115,8 +115,8 @@ struct BuiltInRule {
 };
 std::span<const BuiltInRule> built_in_rules() noexcept;
 
-/// The built-in rule of that name, upper and lower case alike, with these parameters in place of its
-/// defaults. @throws Error with the nearest name for an unknown one
+/// The built-in rule of that name, upper and lower case alike, with these parameters in place of
+/// its defaults. @throws Error with the nearest name for an unknown one
 Rule built_in_rule(std::string_view name, const std::map<std::string, double>& parameters = {});
 
 }  // namespace bitaxon::jit

@@ -46,8 +46,33 @@ NodeId tail(MathBuilder& b, Type t, const Reduced& x, NodeId polynomial) {
     return b.fms(t, b.mul(t, x.r, x.r), polynomial, x.correction);
 }
 
-// What is added to x / ln 2 so that n becomes 1 at x = ln(3/2).
+// What is added to x / ln 2 in f64 so that n becomes 1 where e^x - 1 is 1/2: with the ulp of a
+// smaller value, the errors of such a difference would be too large.
 constexpr double kBiasOfExpm1 = -0x1.5c01a39fbd688p-4;
+
+// 2^-n 2^shift (e^x - 1) in f64, where low is at most a fifth of high: what 1 - 2^-n lacks is
+// counted.
+Pair expm1_pair(MathBuilder& b, const Reduced& x, NodeId tail, int shift) {
+    constexpr Type t = Type::f64;
+    const NodeId scale = b.constant(t, 1 << shift);
+    const NodeId power = inverse_power_of_two(b, t, exponent_of(b, t, x.n.shifted), shift);
+    const NodeId one = b.sub(t, scale, power);
+    const NodeId one_low = b.sub(t, b.sub(t, scale, one), power);
+    const NodeId high = b.fma(t, scale, x.high, one);
+    const NodeId lacking = b.add(t, b.sub(t, one, high), one_low);
+    return {high, b.fma(t, scale, tail, b.fma(t, scale, x.high, lacking))};
+}
+
+// The same in f32, where r does for its two parts.
+Pair expm1_pair32(MathBuilder& b, Nearest n, NodeId r, NodeId polynomial, int shift) {
+    constexpr Type t = Type::f32;
+    const NodeId scale = b.constant(t, 1 << shift);
+    const NodeId power = inverse_power_of_two(b, t, exponent_of(b, t, n.shifted), shift);
+    const NodeId one = b.sub(t, scale, power);
+    const NodeId high = b.fma(t, scale, r, one);
+    const NodeId rest = b.fma(t, scale, r, b.sub(t, one, high));
+    return {high, b.fma(t, scale, b.mul(t, b.mul(t, r, r), polynomial), rest)};
+}
 
 }  // namespace
 
@@ -65,21 +90,24 @@ NodeId exp(MathBuilder& b, Type t, NodeId x) {
     return b.ldexp(t, b.add(t, one, value), n.value);
 }
 
-// (e^r - 1) + (1 - 2^-n), twice that for the sake of the largest n. In f64 n becomes 1 where the
-// result is 1/2: with the ulp of a smaller one, the error of such a difference would be too large.
 NodeId expm1(MathBuilder& b, Type t, NodeId x) {
-    // Below the lower bound the result rounds to -1; the upper one's overflows.
-    const bool wide = t == Type::f64;
-    const NodeId bounded = clamp(b, t, x, wide ? -40 : -18, wide ? 710 : 89);
-    const Reduced parts = reduce(b, t, bounded, wide ? kBiasOfExpm1 : 0);
-    const NodeId two = b.constant(t, 2);
-    const NodeId exponent = exponent_of(b, t, parts.n.shifted);
-    const NodeId one = b.sub(t, two, inverse_power_of_two(b, t, exponent, 1));
-    const NodeId high = b.fma(t, two, parts.high, one);
-    const NodeId rest = b.fma(t, two, parts.high, b.sub(t, one, high));
-    const NodeId small = tail(b, t, parts, polynomial(b, t, parts.r));
-    const NodeId twice = b.add(t, high, b.fma(t, two, small, rest));
-    return with_sign_of(b, t, b.mul(t, twice, power_of_two(b, t, exponent, -1)), x);  // of -0
+    // Twice 2^-n (e^x - 1): half the power is a number for the largest n too. Below the lower bound
+    // the result rounds to -1; the upper one's overflows.
+    constexpr int shift = 1;
+    Nearest n;
+    Pair twice;
+    if (t == Type::f64) {
+        const Reduced parts = reduce(b, t, clamp(b, t, x, -40, 710), kBiasOfExpm1);
+        n = parts.n;
+        twice = expm1_pair(b, parts, tail(b, t, parts, polynomial(b, t, parts.r)), shift);
+    } else {
+        const NodeId bounded = clamp(b, t, x, -18, 89);
+        n = nearest(b, t, bounded, kLog2OfE);
+        const NodeId r = reduce32(b, n.value, bounded);
+        twice = expm1_pair32(b, n, r, polynomial(b, t, r), shift);
+    }
+    const NodeId half_power = power_of_two(b, t, exponent_of(b, t, n.shifted), -shift);
+    return with_sign_of(b, t, b.mul(t, sum(b, t, twice), half_power), x);  // of -0
 }
 
 NodeId exp2(MathBuilder& b, Type t, NodeId x) {
@@ -106,8 +134,8 @@ struct Exprel {
     Nearest n;
     NodeId r;
     NodeId polynomial;  // of r
-    Pair expm1;         // (e^x - 1) * 2^(shift - n); low is at most a fifth of high
-    NodeId rounded;     // that pair, perhaps without low where that is a rounding error
+    Pair expm1;         // (e^x - 1) * 2^(shift - n)
+    NodeId rounded;     // that pair in one lane
 };
 
 // Overflow is at an n this far beyond the format's last exponent.
@@ -135,17 +163,9 @@ NodeId exprel64(MathBuilder& b, NodeId x) {
     const NodeId bounded = b.lesser(t, b.constant(t, 717), x);
     const Reduced parts = reduce(b, t, bounded);
     const NodeId p = polynomial(b, t, parts.r);
-
-    const int shift = exprel_shift(t);
-    const NodeId scale = b.constant(t, 1 << shift);
-    const NodeId power = inverse_power_of_two(b, t, exponent_of(b, t, parts.n.shifted), shift);
-    const NodeId one = b.sub(t, scale, power);
-    const NodeId one_low = b.sub(t, b.sub(t, scale, one), power);
-    const NodeId high = b.fma(t, scale, parts.high, one);
-    const NodeId lacking = b.add(t, b.sub(t, one, high), one_low);
-    const NodeId rest = b.fma(t, scale, parts.high, lacking);
-    const NodeId low = b.fma(t, scale, tail(b, t, parts, p), rest);
-    return exprel(b, t, {bounded, parts.n, parts.r, p, {high, low}, b.add(t, high, low)}, -40);
+    const Pair value = expm1_pair(b, parts, tail(b, t, parts, p), exprel_shift(t));
+    const Pair normal = fast_two_sum(b, t, value.high, value.low);
+    return exprel(b, t, {bounded, parts.n, parts.r, p, normal, normal.high}, -40);
 }
 
 NodeId exprel32(MathBuilder& b, NodeId x) {
@@ -154,15 +174,8 @@ NodeId exprel32(MathBuilder& b, NodeId x) {
     const Nearest n = nearest(b, t, bounded, kLog2OfE);
     const NodeId r = reduce32(b, n.value, bounded);
     const NodeId p = polynomial(b, t, r);
-    const NodeId value = b.fma(t, b.mul(t, r, r), p, r);
-
-    const int shift = exprel_shift(t);
-    const NodeId scale = b.constant(t, 1 << shift);
-    const NodeId power = inverse_power_of_two(b, t, exponent_of(b, t, n.shifted), shift);
-    const NodeId one = b.sub(t, scale, power);
-    const NodeId high = b.fma(t, scale, value, one);
-    const NodeId low = b.fma(t, scale, value, b.sub(t, one, high));
-    return exprel(b, t, {bounded, n, r, p, {high, low}, high}, -18);
+    const Pair value = expm1_pair32(b, n, r, p, exprel_shift(t));
+    return exprel(b, t, {bounded, n, r, p, value, sum(b, t, value)}, -18);
 }
 
 }  // namespace

@@ -6,28 +6,38 @@
 namespace bitaxon::jit::math {
 namespace {
 
-// log(1 + f) = f + tail, for sqrt(1/2) <= 1 + f <= sqrt(2).
-NodeId log_tail(MathBuilder& b, Type t, NodeId f) {
-    if (t == Type::f32) {
-        const NodeId p = b.fms(t, f, estrin(b, t, f, kLog32), b.constant(t, 0.5));
-        return b.mul(t, b.mul(t, f, f), p);
-    }
-    // 2 atanh(s) = 2 s + s z P(z) with s = f / (2 + f), and 2 s = f - s f.
-    const NodeId s = b.div(t, f, b.add(t, f, b.constant(t, 2)));
-    const NodeId z = b.mul(t, s, s);
-    return b.mul(t, s, b.fms(t, z, estrin(b, t, z, kLog64), f));
+// log(1 + f) = f + tail in f32, for sqrt(1/2) <= 1 + f <= sqrt(2).
+NodeId log_tail32(MathBuilder& b, NodeId f) {
+    constexpr Type t = Type::f32;
+    const NodeId p = b.fms(t, f, estrin(b, t, f, kLog32), b.constant(t, 0.5));
+    return b.mul(t, b.mul(t, f, f), p);
 }
 
-// The same for f64 as a pair within 2^-55 or so: f - f^2/2 without error, and s (f^2/2 + z P(z)).
-Pair log_pair(MathBuilder& b, NodeId f) {
+// In f64, log(1 + f) = f - half f + s p: with s = f / (2 + f) it is 2 atanh(s), and 2 s = f - s f,
+// where s f = f^2/2 - s f^2/2.
+struct LogTail {
+    NodeId half;
+    NodeId s;
+    NodeId p;
+};
+
+LogTail log_tail64(MathBuilder& b, NodeId f) {
     constexpr Type t = Type::f64;
     const NodeId half = b.mul(t, f, b.constant(t, 0.5));
-    const NodeId high = b.fnma(t, half, f, f);
-    const NodeId rest = b.fnma(t, half, f, b.sub(t, f, high));
     const NodeId s = b.div(t, f, b.add(t, f, b.constant(t, 2)));
     const NodeId z = b.mul(t, s, s);
-    const NodeId p = b.fma(t, z, estrin(b, t, z, kLog64), b.mul(t, half, f));
-    return {high, b.fma(t, s, p, rest)};
+    return {half, s, b.fma(t, z, estrin(b, t, z, kLog64), b.mul(t, half, f))};
+}
+
+// log(1 + f) as a pair; in f64 f - f^2/2 is without error.
+Pair log_pair(MathBuilder& b, Type t, NodeId f) {
+    if (t == Type::f32) {
+        return {f, log_tail32(b, f)};
+    }
+    const LogTail tail = log_tail64(b, f);
+    const NodeId high = b.fnma(t, tail.half, f, f);
+    const NodeId rest = b.fnma(t, tail.half, f, b.sub(t, f, high));
+    return {high, b.fma(t, tail.s, tail.p, rest)};
 }
 
 // C's special values for a logarithm whose argument is `x` and pole is at `pole`.
@@ -39,16 +49,22 @@ NodeId with_special_values(MathBuilder& b, Type t, NodeId x, double pole, NodeId
     return b.select(t, b.less(t, x, at), quiet_nan(b, t), inside);
 }
 
-// k ln 2 + f + rest.
-NodeId natural(MathBuilder& b, Type t, NodeId k, NodeId f, NodeId rest) {
+// k ln 2 + log(1 + f) where f = high + low exactly, `rounded` in one lane; low may be missing.
+NodeId natural(MathBuilder& b, Type t, NodeId k, Pair f, NodeId rounded) {
     const PairConstant& ln_two = t == Type::f64 ? kLnTwoParts64 : kLnTwoParts32;
-    const NodeId low = b.fma(t, k, b.constant(t, ln_two.low), rest);
+    const NodeId high = b.constant(t, ln_two.high);
+    const auto with_low_parts = [&](NodeId x) {
+        const NodeId sum = f.low == kNoNode ? x : b.add(t, x, f.low);
+        return b.fma(t, k, b.constant(t, ln_two.low), sum);
+    };
     if (t == Type::f32) {
-        return b.fma(t, k, b.constant(t, ln_two.high), b.add(t, f, low));
+        const NodeId low = with_low_parts(log_tail32(b, rounded));
+        return b.fma(t, k, high, b.add(t, f.high, low));
     }
-    const NodeId whole = b.mul(t, k, b.constant(t, ln_two.high));
-    const Pair sum = fast_two_sum(b, t, whole, f);
-    return b.add(t, sum.high, b.add(t, sum.low, low));
+    const LogTail tail = log_tail64(b, rounded);
+    const Pair sum = fast_two_sum(b, t, b.mul(t, k, high), f.high);
+    const NodeId quadratic = b.fnma(t, tail.half, rounded, with_low_parts(sum.low));
+    return b.add(t, sum.high, b.fma(t, tail.s, tail.p, quadratic));
 }
 
 }  // namespace
@@ -56,15 +72,14 @@ NodeId natural(MathBuilder& b, Type t, NodeId k, NodeId f, NodeId rest) {
 NodeId log(MathBuilder& b, Type t, NodeId x) {
     const Split parts = split_any(b, t, x);
     const NodeId f = b.sub(t, parts.m, b.constant(t, 1));
-    return with_special_values(b, t, x, 0, natural(b, t, parts.k, f, log_tail(b, t, f)));
+    return with_special_values(b, t, x, 0, natural(b, t, parts.k, {f, kNoNode}, f));
 }
 
 NodeId log2(MathBuilder& b, Type t, NodeId x) {
-    const bool wide = t == Type::f64;
-    const PairConstant& scale = wide ? kReciprocalLnTwo64 : kReciprocalLnTwo32;
+    const PairConstant& scale = t == Type::f64 ? kReciprocalLnTwo64 : kReciprocalLnTwo32;
     const Split parts = split_any(b, t, x);
     const NodeId f = b.sub(t, parts.m, b.constant(t, 1));
-    const Pair log_m = wide ? log_pair(b, f) : Pair{f, log_tail(b, t, f)};
+    const Pair log_m = log_pair(b, t, f);
     const NodeId high = b.constant(t, scale.high);
     const NodeId rest = b.fma(t, log_m.low, high, b.mul(t, log_m.high, b.constant(t, scale.low)));
     const NodeId result = b.add(t, parts.k, b.fma(t, log_m.high, high, rest));
@@ -77,7 +92,7 @@ NodeId log10(MathBuilder& b, Type t, NodeId x) {
     const PairConstant& two = wide ? kLog10OfTwoParts64 : kLog10OfTwoParts32;
     const Split parts = split_any(b, t, x);
     const NodeId f = b.sub(t, parts.m, b.constant(t, 1));
-    const Pair log_m = wide ? log_pair(b, f) : Pair{f, log_tail(b, t, f)};
+    const Pair log_m = log_pair(b, t, f);
     const NodeId high = b.constant(t, scale.high);
     const NodeId from_k = b.mul(t, parts.k, b.constant(t, two.low));
     const NodeId rest =
@@ -108,8 +123,7 @@ NodeId log1p(MathBuilder& b, Type t, NodeId x) {
     const NodeId exact_f = b.sub(t, parts.m, one);
     const NodeId f_low = b.mul(t, twice, b.constant(t, 0.5));
     const NodeId f = b.add(t, exact_f, f_low);
-    const NodeId rest = b.add(t, f_low, log_tail(b, t, f));
-    const NodeId result = natural(b, t, parts.k, exact_f, rest);
+    const NodeId result = natural(b, t, parts.k, {exact_f, f_low}, f);
     return with_special_values(b, t, x, -1, with_sign_of(b, t, result, x));
 }
 

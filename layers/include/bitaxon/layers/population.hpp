@@ -23,20 +23,20 @@ namespace bitaxon {
 struct PopulationOptions {
     double dt = 1e-3;                        ///< seconds, > 0
     std::optional<std::uint64_t> seed = {};  ///< of random numbers; fresh unless given
-    std::uint64_t id = 0;                    ///< names random numbers: populations of one seed differ
-    jit::Type dtype = jit::Type::f64;        ///< f32 or f64: what the rule's `real` is
+    std::uint64_t id = 0;              ///< names random numbers: populations of one seed differ
+    jit::Type dtype = jit::Type::f64;  ///< f32 or f64: what the rule's `real` is
     /// One value, or one for each neuron; the rule's defaults for others.
     std::map<std::string, std::vector<double>> parameters = {};
 };
 
-/// What a rule reads as i: one value for all neurons, one for each, or one for each neuron and step.
-/// Values are the caller's, and are read while a run lasts.
+/// What a rule reads as i: one value for all neurons, one for each, or one for each neuron and
+/// step. Values are the caller's, and are read while a run lasts.
 class Current {
   public:
     Current(double value = 0) : values_(value) {}
     /// One value for each neuron: vectors, arrays and spans of double or float.
     template <std::ranges::contiguous_range Range>
-        requires std::is_floating_point_v<std::ranges::range_value_t<Range>>
+    requires std::is_floating_point_v<std::ranges::range_value_t<Range>>
     Current(const Range& per_neuron)
         : values_(std::span<const std::ranges::range_value_t<Range>>(per_neuron)) {}
     /// steps x neurons; step k of the run reads row k.
@@ -51,14 +51,15 @@ class Current {
     Values values_;
 };
 
-/// Who spiked when, as indices of neurons and numbers of steps, in the order of steps, then neurons.
+/// Who spiked when, as indices of neurons and numbers of steps, in the order of steps, then
+/// neurons.
 struct SpikeEvents {
     std::vector<std::uint64_t> neurons;
     std::vector<std::uint64_t> steps;
 };
 
-/// Spikes of a run as packed bits: a row of words() words a step, neuron n in bit n % 64 of word n / 64.
-/// A rule without a threshold leaves `bits` empty.
+/// Spikes of a run as packed bits: a row of words() words a step, neuron n in bit n % 64 of word n
+/// / 64. A rule without a threshold leaves `bits` empty.
 struct Spikes {
     std::size_t neurons = 0;
     std::uint64_t first_step = 0;
@@ -105,9 +106,10 @@ struct StateView {
 /// n neurons and their state. A step is: record, integrate, threshold (never while a neuron is
 /// refractory), reset; time is the number of steps since the beginning.
 ///
-/// Results depend on the rule, its parameters, the inputs, dt, dtype, seed and id alone: never on the
-/// number of threads, the tier, or how a run is cut into calls. Random numbers are keyed by (seed, id,
-/// neuron, step, place in the text). Const methods may be called from many threads at once.
+/// Results depend on the rule, its parameters, the inputs, dt, dtype, seed and id alone: never on
+/// the number of threads, the tier, or how a run is cut into calls. Random numbers are keyed by
+/// (seed, id, neuron, step, place in the text). Const methods may be called from many threads at
+/// once.
 class Population {
   public:
     /// @throws Error for 0 neurons, unknown parameters and values out of range
@@ -126,15 +128,16 @@ class Population {
     std::uint64_t id() const noexcept;
     jit::Type dtype() const noexcept;
     std::uint64_t step_count() const noexcept;  ///< steps since the beginning
-    /// What ran the last steps: "interpreter", "avx2", "avx512", "neon", or "scalar" for one neuron of
-    /// integers.
+    /// What ran the last steps: "interpreter", "avx2", "avx512", "neon", or "scalar" for one neuron
+    /// of integers.
     std::string_view backend() const noexcept;
     std::string repr() const;
 
     /// One step. Returns the packed bits of those who spiked, valid until the next step.
     /// @throws Error naming variable, neuron and step once a value is NaN; the population stands
     /// behind that step then
-    std::span<const std::uint64_t> step(const ExecutionContext& context, const Current& current = {});
+    std::span<const std::uint64_t> step(const ExecutionContext& context,
+                                        const Current& current = {});
 
     /// Many steps. What is cancelled or fails stands behind the last whole chunk of steps: see
     /// step_count().
@@ -143,7 +146,8 @@ class Population {
 
     /// Names of the variables, in the order of the rule.
     std::vector<std::string> names() const;
-    /// Views stay valid until the population is moved or destroyed, or a new rule drops the variable.
+    /// Views stay valid until the population is moved or destroyed, or a new rule drops the
+    /// variable.
     StateView state(std::string_view name);
     /// The same, typed. @throws Error with ErrorCode::invalid_type for another type
     template <class T>
