@@ -179,6 +179,16 @@ void expect_floor_divide_is_exact() {
 }
 
 TEST(FloorDivide, F64IsExactThenRounded) { expect_floor_divide_is_exact<double>(); }
+// The floor moves a fraction up to a value that lies half-way between two doubles.
+TEST(FloorDivide, HugeNegativeQuotientsRoundAsTheirFloorDoes) {
+    const auto got = run<double>(
+        [](auto& b, NodeId x, NodeId y) { return math::floor_divide(b, Type::f64, x, y); },
+        std::vector<double>{-8.4228993569207443e-104, 8.4228993569207443e-104},
+        std::vector<double>{7.6328699485360702e-121, 7.6328699485360702e-121});
+    EXPECT_EQ(got[0], -0x1.880b110308cbap+56);
+    EXPECT_EQ(got[1], 0x1.880b110308cb9p+56);
+}
+
 TEST(FloorDivide, F32IsExactThenRounded) { expect_floor_divide_is_exact<float>(); }
 
 // Integers.

@@ -2,6 +2,8 @@
 #include "../../jit/src/optimise/polynomial.hpp"
 #include "optimise_support.hpp"
 
+#include "language/to_graph.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -140,32 +142,25 @@ double difference(const Expression& e, optimise_test::Term root, const Optimised
     return worst;
 }
 
+// Parsed, for C++ may evaluate operands in any order, and the order of nodes is part of the result.
 optimise_test::Term expression(const Expression& e, int number) {
-    const optimise_test::Term x = e.x;
-    const optimise_test::Term y = e.y;
-    const optimise_test::Term z = e.z;
-    const optimise_test::Term x2 = pow(x, 2);
-    const optimise_test::Term y2 = pow(y, 2);
-    const optimise_test::Term z2 = pow(z, 2);
-    switch (number) {
-    case 1:
-        return x + y + 10.0;
-    case 2:
-        return pow(x, 4) - 4 * pow(x, 3) * y + 6 * x2 * y2 - 4 * x * pow(y, 3) + pow(y, 4);
-    case 3:
-        return pow(x, 3) + pow(y, 3) + pow(z, 3) - 3 * x * y * z + x2 * y - x * y2 + y2 * z -
-               y * z2 + z2 * x - z * x2;
-    case 4:
-        return (x2 + y2) / (x2 + y2 + 1.0) + x * y * (x2 - y2) / pow(x2 + y2 + 1.0, 2);
-    case 5:
-        return pow(x, 5) - pow(y, 5) + pow(z, 5) - 5 * pow(x, 3) * y2 + 5 * x2 * pow(y, 3) -
-               5 * pow(y, 3) * z2 + 5 * y2 * pow(z, 3) - 5 * pow(z, 3) * x2 + 5 * z2 * pow(x, 3) +
-               x * y * z * (x2 + y2 + z2);
-    case 6:
-        return pow(x2 + 1.0, 0.5) + pow(x2 + y2 + 1.0, 0.5) + pow(x2 + y2 + 2.0, 0.5);
-    default:
-        return (pow(x + y, 3) - pow(x - y, 3) - 6 * x2 * y) / (y2 + 1.0) + x * y - y * x;
-    }
+    constexpr const char* texts[] = {
+        "x + y + 10.0",
+        "x^4 - 4*x^3*y + 6*x^2*y^2 - 4*x*y^3 + y^4",
+        "x^3 + y^3 + z^3 - 3*x*y*z + x^2*y - x*y^2 + y^2*z - y*z^2 + z^2*x - z*x^2",
+        "(x^2 + y^2) / (x^2 + y^2 + 1.0) + x*y*(x^2 - y^2) / (x^2 + y^2 + 1.0)^2",
+        "x^5 - y^5 + z^5 - 5*x^3*y^2 + 5*x^2*y^3 - 5*y^3*z^2 + 5*y^2*z^3 - 5*z^3*x^2 + 5*z^2*x^3"
+        " + x*y*z*(x^2 + y^2 + z^2)",
+        "(x^2 + 1.0)^0.5 + (x^2 + y^2 + 1.0)^0.5 + (x^2 + y^2 + 2.0)^0.5",
+        "((x + y)^3 - (x - y)^3 - 6*x^2*y) / (y^2 + 1.0) + x*y - y*x",
+    };
+    const Script script = parse_script(texts[number - 1]);
+    const Scope scope{.real = Type::f64,
+                      .resolve = [&](const std::string& name) -> std::optional<NodeId> {
+                          return name == "x" ? e.x.id : name == "y" ? e.y.id : e.z.id;
+                      },
+                      .known_names = {}};
+    return {e.x.graph, to_graph(*e.x.graph, script.ast, *script.statements.front().value, scope)};
 }
 
 TEST(NormalForm, TheSevenExpressionsTakeFewOperations) {

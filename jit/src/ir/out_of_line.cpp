@@ -14,6 +14,7 @@ namespace bitaxon::jit {
 namespace {
 
 using Word = std::uint64_t;
+__extension__ typedef unsigned __int128 Wide;
 
 double f64(Word bits) { return std::bit_cast<double>(bits); }
 float f32(Word bits) { return std::bit_cast<float>(static_cast<std::uint32_t>(bits)); }
@@ -221,6 +222,20 @@ T modulo(T x, T y) {
     return std::signbit(rest) == std::signbit(y) ? rest : rest + y;
 }
 
+// The quotient's high bits, with the dropped ones joined into the lowest so that it rounds as the whole
+// would. Below zero the floor moves up in magnitude, and a fraction may carry into the high bits.
+Word with_dropped_bits(const Division& d, bool negative) {
+    constexpr int digits = 53;  // remainder < divisor < 2^53
+    if (d.dropped >= digits) {  // a remainder is a whole bit at least, and never reaches the carry
+        return d.quotient | (d.remainder != 0 ? 1 : 0);
+    }
+    const Wide dropped = Wide{d.remainder} << d.dropped;
+    const Wide low = dropped / d.divisor + (negative && dropped % d.divisor != 0 ? 1 : 0);
+    const Word carry = static_cast<Word>(low >> d.dropped);
+    const bool rest = (low & ((Wide{1} << d.dropped) - 1)) != 0;
+    return (d.quotient + carry) | (rest ? 1 : 0);
+}
+
 template <class T>
 T floor_divide(T x, T y) {
     if (!std::isfinite(x) || std::isnan(y) || y == 0) {
@@ -232,10 +247,7 @@ T floor_divide(T x, T y) {
     if (d.dropped == 0) {
         d.quotient += negative && inexact ? 1 : 0;
     } else {
-        // The bits that are dropped round as one sticky bit; a fraction counts for floors below 0.
-        const int shift = std::min(d.dropped, 63);
-        const bool has_whole = d.remainder > (d.divisor - 1) >> shift;
-        d.quotient |= (negative ? inexact : has_whole) ? 1 : 0;
+        d.quotient = with_dropped_bits(d, negative);
     }
     const double size = scaled(static_cast<double>(static_cast<T>(d.quotient)), d.dropped);
     return static_cast<T>(negative ? -size : size);
