@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <limits>
 #include <numeric>
+#include <string_view>
 #include <thread>
 
 namespace bitaxon {
@@ -545,6 +546,58 @@ TEST(Population, ReprTellsWhatItIs) {
                              "tau_mem=0.02", "r=<4 values>"}) {
         EXPECT_NE(text.find(part), std::string::npos) << text;
     }
+}
+
+// One number for all bits of all states after 200 steps. It was computed once, on x86-64; a machine or
+// a compiler that contracts, orders or rounds anything differently gets another.
+std::uint64_t fingerprint(const Rule& rule, Type dtype) {
+    Population population(5, rule, {.dt = 1e-4, .seed = 3, .dtype = dtype});
+    const std::vector<double> input = ramp(5, 5, 30);
+    population.run(one_thread(), rule.takes_current() ? Current(input) : Current(), 200);
+    std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+    for (const jit::RuleVariable& variable : rule.variables(dtype)) {
+        const StateView view = population.state(variable.name);
+        const auto* bytes = static_cast<const unsigned char*>(view.data);
+        for (std::size_t k = 0; k < view.count * static_cast<std::size_t>(lane_bytes(view.type)); ++k) {
+            hash = (hash ^ bytes[k]) * 0x100000001b3;
+        }
+    }
+    return hash;
+}
+
+TEST(Population, BuiltInRulesGiveTheSameBitsOnEveryMachine) {
+    struct Golden {
+        std::string_view name;
+        std::uint64_t f32;
+        std::uint64_t f64;
+    };
+    constexpr Golden goldens[] = {
+        {"IF", 0x1d45bc7c07874f25, 0x9a4a988204396bf5},
+        {"LIF", 0x9513e26e47328035, 0xcaef8c41341fb74a},
+        {"CubaLIF", 0x57a5ce22ff06dfcb, 0x5ffff497c021ce60},
+        {"ALIF", 0x462d151bee74f0fc, 0x342392acb60b68ac},
+        {"QIF", 0x4ebe1eb2ec6a996f, 0x09d6912c94967bf5},
+        {"EIF", 0x03b91f43fe60f088, 0x36c6fcdefadb8681},
+        {"AdEx", 0x0a21d4acfe2e8382, 0xf092b693b428f8b0},
+        {"Izhikevich", 0x3594c6a62d64d85c, 0xa8dfbc1c5cc11420},
+        {"HodgkinHuxley", 0xc27e2ec81733f8c6, 0x7409d4f452b52392},
+        {"FitzHughNagumo", 0xf61f189829edb552, 0x6b854cd876260bbc},
+        {"MorrisLecar", 0xa76d7bc4de6e39f2, 0xec2b1dcd059404b2},
+        {"HindmarshRose", 0xebb4055d77ecd0dd, 0xbdac440aabe12f8b},
+        {"Poisson", 0xcbf29ce484222325, 0xcbf29ce484222325},
+        {"Kuramoto", 0x13e327076069f69d, 0x00fc05e3d4ee55df},
+        {"Q8.8 LIF", 0x1e0d137b6754d5c0, 0x1e0d137b6754d5c0},
+//GOLDEN
+    };
+    ASSERT_EQ(std::size(goldens), jit::built_in_rules().size());
+    for (const Golden& golden : goldens) {
+        const Rule rule = jit::built_in_rule(golden.name);
+        EXPECT_EQ(fingerprint(rule, Type::f32), golden.f32) << golden.name;
+        EXPECT_EQ(fingerprint(rule, Type::f64), golden.f64) << golden.name;
+    }
+    const Rule random = noisy();
+    EXPECT_EQ(fingerprint(random, Type::f32), 0xdbb27bd1ce3d0617U);
+    EXPECT_EQ(fingerprint(random, Type::f64), 0x4fffd17311130ef3U);
 }
 
 }  // namespace
