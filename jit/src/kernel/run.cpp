@@ -22,7 +22,7 @@ constexpr std::size_t kParallelBytes = 512 * 1024;
 constexpr std::size_t kParallelOperations = 400'000;
 // Streaming stores save reading the lines that they replace; they pay where the outputs would not be
 // found in a cache again.
-constexpr std::size_t kStreamingBytes = 24 * 1024 * 1024;
+constexpr std::size_t kStreamingBytes = 16 * 1024 * 1024;
 constexpr std::size_t kCacheLine = 64;
 // Uniform values that fit here need no memory.
 constexpr std::size_t kInlineSlots = 192;
