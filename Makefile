@@ -9,7 +9,7 @@ BUILD_PACKAGES = g++ cmake ninja-build libtbb-dev libeigen3-dev libcpu-features-
   nlohmann-json3-dev libxxhash-dev libcli11-dev pybind11-dev python3-dev python3-numpy libgtest-dev \
   libbenchmark-dev libasmjit-dev libmpfr-dev
 DEMO_PACKAGES = python3-matplotlib python3-tqdm
-TEST_PACKAGES = python3-pytest python3-tqdm python3-matplotlib mypy
+TEST_PACKAGES = python3-pytest python3-mpmath python3-tqdm python3-matplotlib mypy
 ARM_PACKAGES = g++ cmake ninja-build g++-aarch64-linux-gnu qemu-user
 
 CONFIGURE = cmake --preset release -DBITAXON_WERROR=$(BITAXON_WERROR) -DPython3_EXECUTABLE=$(PYTHON)

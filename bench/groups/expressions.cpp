@@ -103,14 +103,17 @@ struct Grid {
     const char* text;
     std::size_t rows;
     bool in_place;
+    double (*value)(double x, double y);  ///< null: only the range 0 ... 1 is known
 };
 
 const Grid kGrids[] = {
-    {"affine-in-place", "x*gain + offset", 44'100, true},
-    {"affine", "x*gain + offset", 44'100, false},
-    {"sin-cos", "sin(pi*x)*cos(pi*y)", 10'000, false},
-    {"perlin", "perlin2(4*x, 4*y)*0.5 + 0.5", 10'000, false},
-    {"sdf-circle", "sdf_circle(x, y, 0.5)", 10'000, false},
+    {"affine-in-place", "x*gain + offset", 44'100, true, [](double x, double) { return x; }},
+    {"affine", "x*gain + offset", 44'100, false, [](double x, double) { return x; }},
+    {"sin-cos", "sin(pi*x)*cos(pi*y)", 10'000, false,
+     [](double x, double y) { return std::sin(std::acos(-1) * x) * std::cos(std::acos(-1) * y); }},
+    {"perlin", "perlin2(4*x, 4*y)*0.5 + 0.5", 10'000, false, nullptr},
+    {"sdf-circle", "sdf_circle(x, y, 0.5)", 10'000, false,
+     [](double x, double y) { return std::sqrt(x * x + y * y) - 0.5; }},
 };
 
 Experiment grid(const Grid& g, kernels::Tier tier) {
@@ -138,7 +141,12 @@ Experiment grid(const Grid& g, kernels::Tier tier) {
             work->kernel(work->context, {work->x, work->y}, out);
         }
     };
+    const std::vector<float> x(work->x.begin(), work->x.end());  // before a call in place
     call();
+    for (const std::size_t i : oracle::spread(g.rows, 100)) {
+        const double expected = g.value != nullptr ? g.value(x[i], work->y[i]) : 0.5;
+        oracle::expect_near(fmt::format("row {}", i), out[i], expected, g.value != nullptr ? 1e-6 : 0.5);
+    }
     const std::size_t reads = affine ? 1 : 2;
     const double bytes = static_cast<double>((reads + 1) * g.rows * sizeof(float));
     return Experiment("GB/s", contestant(bytes, call)).limited_by(traffic_probe(bytes, reads, 1));

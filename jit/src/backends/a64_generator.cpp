@@ -2,6 +2,7 @@
 
 #include "a64_instructions.hpp"
 #include "a64_writer.hpp"
+#include "first_error.hpp"
 #include "unroll.hpp"
 
 #include <bitaxon/core/error.hpp>
@@ -22,19 +23,6 @@ using asmjit::imm;
 using asmjit::Label;
 
 constexpr std::uint32_t kAllotted = ~(1U << kScratch | 1U << kScratch2);
-
-class FirstError : public asmjit::ErrorHandler {
-  public:
-    void handleError(asmjit::Error, const char* message, asmjit::BaseEmitter*) override {
-        if (message_.empty()) {
-            message_ = message;
-        }
-    }
-    const std::string& message() const { return message_; }
-
-  private:
-    std::string message_;
-};
 
 // A loop over tiles: the main one, or the one that ends it, over single vectors that may be shorter
 // than a register.

@@ -52,7 +52,4 @@ struct MachineCode {
 /// that this target can't take (the message says why)
 MachineCode generate(const Program& program, Target target, const CodeOptions& options = {});
 
-/// Runs programs without machine code: the oracle, the first tier, and the fallback.
-class Interpreter;
-
 }  // namespace bitaxon::jit

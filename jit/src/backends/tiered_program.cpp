@@ -66,7 +66,6 @@ const MachineCode* TieredProgram::compile(Target target, bool streaming) const {
         if (error.code() != ErrorCode::unsupported) {
             throw;
         }
-        refusals_[number] = error.what();
         refused_[number].store(true, std::memory_order_release);
         return nullptr;
     }
@@ -74,11 +73,6 @@ const MachineCode* TieredProgram::compile(Target target, bool streaming) const {
 
 std::int64_t TieredProgram::compiled_codes() const noexcept {
     return std::count_if(codes_.begin(), codes_.end(), [](const auto& c) { return c.load() != nullptr; });
-}
-
-std::string TieredProgram::refusal(Target target) const {
-    const auto number = static_cast<std::size_t>(target);
-    return refused_[number].load(std::memory_order_acquire) ? refusals_[number] : std::string{};
 }
 
 void TieredProgram::interpret(const Frame& frame, std::int64_t begin, std::int64_t end) const {

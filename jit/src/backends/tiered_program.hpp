@@ -35,10 +35,8 @@ class TieredProgram {
 
     /// Machine code, or null if there is none yet.
     const MachineCode* code(Target target, bool streaming) const noexcept;
-    /// Machine code, generated now if need be; null where it can't be, for the reason that refusal()
-    /// tells.
+    /// Machine code, generated now if need be; null where it can't be (explain() says why).
     const MachineCode* compile(Target target, bool streaming) const;
-    std::string refusal(Target target) const;
     /// Pieces of machine code so far.
     std::int64_t compiled_codes() const noexcept;
     /// Nanoseconds spent in code generation so far.
@@ -59,7 +57,6 @@ class TieredProgram {
     mutable std::mutex mutex_;
     mutable std::atomic<const Interpreter*> interpreter_{nullptr};
     mutable std::array<std::atomic<const MachineCode*>, 2 * kTargets> codes_{};
-    mutable std::array<std::string, kTargets> refusals_;
     mutable std::array<std::atomic<bool>, kTargets> refused_{};
     mutable std::atomic<std::int64_t> nanoseconds_{0};
 };

@@ -1,5 +1,6 @@
 #include "x86_generator.hpp"
 
+#include "first_error.hpp"
 #include "unroll.hpp"
 #include "x86_instructions.hpp"
 #include "x86_writer.hpp"
@@ -25,19 +26,6 @@ constexpr std::uint32_t kTableAlignment = 64;
 constexpr int kLineBytes = 64;
 // Calls for fewer vectors of rows don't align their stores.
 constexpr int kHeadFrom = 8;
-
-class FirstError : public asmjit::ErrorHandler {
-  public:
-    void handleError(asmjit::Error, const char* message, asmjit::BaseEmitter*) override {
-        if (message_.empty()) {
-            message_ = message;
-        }
-    }
-    const std::string& message() const { return message_; }
-
-  private:
-    std::string message_;
-};
 
 RegisterFile register_file(Target target, bool masked) {
     RegisterFile file;

@@ -94,8 +94,4 @@ std::vector<std::uint32_t> use_counts(const Graph& graph, std::span<const NodeId
 /// One line a node, for explain() and for tests: `%3 = f64 + %1 %2`.
 std::string print(const Graph& graph, std::span<const NodeId> roots);
 
-/// Infix text of a language graph; shared nodes are written out again, so for small graphs.
-/// `names` are those of the inputs.
-std::string to_text(const Graph& graph, NodeId root, std::span<const std::string> names);
-
 }  // namespace bitaxon::jit

@@ -15,6 +15,8 @@ namespace {
 constexpr std::size_t kExternalBlock = 1024;
 // Rows x operations between two looks at a watched job: about 5 ms.
 constexpr std::int64_t kWatchedOperations = 10'000'000;
+// What long work is expected to take, for those who watch it.
+constexpr double kNanosecondsPerOperation = 0.2;
 // Rows that the interpreter runs before it looks whether machine code has come.
 constexpr std::int64_t kInterpreterRows = 16'384;
 // Below these a call stays on the caller's thread: waking another one takes a few microseconds.
@@ -341,9 +343,6 @@ void Call::call_externals(std::size_t level, std::size_t count) {
             .call(arguments.data(), call_results_[result++].data(), count);
     }
 }
-
-// Long work is supervised only when somebody watches.
-constexpr double kNanosecondsPerOperation = 0.2;
 
 }  // namespace
 
