@@ -231,7 +231,8 @@ std::string check(const Program& program, Target target, const RegisterFile& fil
     const Schedule order = schedule(body, vectors);
     const std::vector<OperandRules> rules = rules_of(body);
     for (const bool pin : {false, true}) {
-        const Allocation allocation = allocate(body, order, rules, file, pin);
+        const int pins = pin ? spare_registers(file, pressure(body), vectors) : 0;
+        const Allocation allocation = allocate(body, order, rules, file, pins);
         const std::string problem = Machine(body, order, rules, file, allocation).run();
         if (!problem.empty()) {
             return problem;
@@ -290,16 +291,21 @@ TEST(RegisterAllocator, NothingIsSpilledWhereRegistersSuffice) {
     const Body body = legalise(chain(40, 8), Target::avx2);
     const Schedule order = schedule(body, 2);
     const std::vector<OperandRules> rules = rules_of(body);
-    EXPECT_EQ(allocate(body, order, rules, small_file(11, 0), true).spills, 0);
-    EXPECT_GT(allocate(body, order, rules, small_file(8, 0), true).spills, 0);
+    const auto spills = [&](const RegisterFile& file) {
+        return allocate(body, order, rules, file, spare_registers(file, pressure(body), 2)).spills;
+    };
+    EXPECT_EQ(spills(small_file(11, 0)), 0);
+    EXPECT_GT(spills(small_file(8, 0)), 0);
 }
 
 TEST(RegisterAllocator, ConstantsStayInSpareRegisters) {
     const Body body = legalise(chain(12, 4), Target::avx2);
     const Schedule order = schedule(body, 1);
     const std::vector<OperandRules> rules = rules_of(body);
-    EXPECT_EQ(allocate(body, order, rules, small_file(16, 0), true).pinned.size(), 4U);
-    EXPECT_TRUE(allocate(body, order, rules, small_file(16, 0), false).pinned.empty());
+    const RegisterFile file = small_file(16, 0);
+    const int pins = spare_registers(file, pressure(body), 1);
+    EXPECT_EQ(allocate(body, order, rules, file, pins).pinned.size(), 4U);
+    EXPECT_TRUE(allocate(body, order, rules, file, 0).pinned.empty());
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "register_allocator.hpp"
 
 #include "loop_end.hpp"
+#include "value_uses.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -9,77 +10,123 @@
 namespace bitaxon::jit {
 namespace {
 
-using Value = std::uint32_t;
-
 constexpr std::uint8_t kNone = 0xfd;  // in no register
+
+Home home_of(Op op) {
+    switch (op) {
+    case Op::constant:
+        return Home::constant;
+    case Op::uniform:
+        return Home::uniform;
+    case Op::step:
+        return Home::step;
+    case Op::row:
+        return Home::row;
+    case Op::input:
+        return Home::input;
+    default:
+        return Home::none;
+    }
+}
+
+// What goes from step to step, without homes as yet.
+std::vector<Carried> list_carried(const Body& body, int vectors) {
+    std::vector<Carried> carried;
+    if (!body.has_steps) {
+        return carried;
+    }
+    const auto add = [&](NodeId now, NodeId next, std::uint32_t input, std::size_t output) {
+        for (int v = 0; v < vectors; ++v) {
+            carried.push_back({now, next, static_cast<std::uint8_t>(v), kOnStack, kNoSlot, input,
+                               static_cast<std::uint32_t>(output)});
+        }
+    };
+    for (std::size_t k = 0; k < body.states.size(); ++k) {
+        const BodyState& state = body.states[k];
+        add(state.now, state.next, state.input, k);
+    }
+    for (std::size_t k = body.states.size(); k < body.outputs.size(); ++k) {
+        if (!body.outputs[k].per_step) {
+            add(kNoNode, body.outputs[k].value, 0, k);
+        }
+    }
+    return carried;
+}
 
 class Allocator {
   public:
-    Allocator(const Body& body, const Schedule& schedule, std::span<const OperandRules> rules,
-              const RegisterFile& file)
-        : body_(body), schedule_(schedule), rules_(rules), file_(file),
-          vectors_(static_cast<std::uint32_t>(schedule.vectors)) {}
+    Allocator(const Body& body, const Schedule& schedule, const ValueUses& uses,
+              std::span<const OperandRules> rules, const RegisterFile& file,
+              std::vector<Carried> carried)
+        : body_(body), schedule_(schedule), uses_(uses), rules_(rules), file_(file) {
+        result_.carried = std::move(carried);
+    }
 
-    /// States in `on_stack` live on the stack between steps.
-    Allocation run(bool pin, const std::vector<char>& on_stack);
+    /// `pins` leaves at most are kept in registers; states in `on_stack` live on the stack between
+    /// steps.
+    Allocation run(int pins, const std::vector<char>& on_stack);
     /// After run(): the states, as numbers of Allocation::carried, that found no room in registers.
     const std::vector<char>& crowded_out() const { return crowded_out_; }
 
   private:
     struct State {
         std::uint32_t next_use = kNever;
+        std::uint32_t readable_before = 0;  ///< the item from which on its home holds it no longer
         std::int32_t slot = kNoSlot;
+        std::uint16_t carried_number = 0xffff;
         std::uint8_t in = kNone;
         std::uint8_t hint = kNone;
         Home home = Home::none;
         bool on_fixed_slot = false;
-        std::uint16_t carried_number = 0xffff;
+        bool in_mask_register = false;  ///< when it is in a register
     };
 
-    const Node& node_of(Value v) const { return body_.nodes[v / vectors_]; }
-    Value value(NodeId node, std::uint8_t vector) const {
-        return node * vectors_ + (is_shared(body_.nodes[node].op) ? 0U : vector);
+    RegisterSet file_of(const State& state) const {
+        return state.in_mask_register ? mask_file_ : vector_file_;
     }
-    RegisterSet file_of(NodeId node) const {
-        return file_.mask_registers && is_mask(body_.nodes[node].type) ? mask_file_ : vector_file_;
-    }
-    Slots& slots_of(std::uint8_t r) { return r >= kFirstMaskRegister ? mask_slots_ : slots_; }
+    Slots& slots_of(const State& state) { return state.in_mask_register ? mask_slots_ : slots_; }
 
-    void find_homes();
-    void list_carried(const std::vector<char>& on_stack);
-    void number_uses();
-    void pin_leaves();
+    void list_values();
+    void choose_homes(const std::vector<char>& on_stack);
+    void pin_leaves(int pins);
     void settle_carried();
 
-    void compute(const ScheduleItem& item);
-    void choose_memory_operand(const ScheduleItem& item, Placement& made);
+    using Reads = std::span<const ValueUses::Read>;
+    void compute(const ScheduleItem& item, Reads arguments);
+    void choose_memory_operand(const ScheduleItem& item, Reads arguments, Placement& made);
     MemoryForm form_of(const State& state) const;
-    bool is_readable_until(Value v, std::uint32_t use) const;
+    /// Is the value in memory, and still so at that use?
+    static bool is_readable_until(const State& state, std::uint32_t use) {
+        return state.slot != kNoSlot || use < state.readable_before;
+    }
     std::uint8_t bring(Value v);
     std::uint8_t take(RegisterSet file, std::uint8_t hint);
     std::uint8_t evict(RegisterSet file);
     void spill(Value v);
+    void advance_uses(Reads reads) {
+        for (const ValueUses::Read& read : reads) {
+            values_[read.value].next_use = read.next;
+        }
+    }
     void occupy(std::uint8_t r, Value v);
     void release(Value v);
     void give_back_slots();
-    void place_result(const ScheduleItem& item, Placement& made);
-    void advance_uses(const ScheduleItem& item);
+    void place_result(const ScheduleItem& item, Reads arguments, Placement& made);
 
     void close_loop();
 
     void put(Placement::Kind kind, Value v, std::uint8_t target, std::uint8_t source,
              std::int32_t slot) {
-        Placement made{kind, static_cast<std::uint8_t>(v % vectors_), target, {}, v / vectors_,
-                       slot};
+        Placement made{kind, uses_.vector(v), target, {}, uses_.node(v), slot};
         made.sources[0] = source;
         result_.code.push_back(made);
     }
 
     const Body& body_;
     const Schedule& schedule_;
+    const ValueUses& uses_;
     std::span<const OperandRules> rules_;
     const RegisterFile& file_;
-    const std::uint32_t vectors_;
 
     RegisterSet vector_file_ = 0;  // what may be given out, by kind of register
     RegisterSet mask_file_ = 0;
@@ -90,9 +137,6 @@ class Allocator {
     std::array<Value, kRegisters> held_{};
 
     std::vector<State> values_;
-    std::vector<std::uint32_t> next_after_;  // next use after each argument of each item
-    std::vector<std::uint32_t> uses_;
-    std::size_t use_ = 0;
     std::uint32_t at_ = 0;
     Slots slots_;
     Slots mask_slots_;
@@ -102,62 +146,35 @@ class Allocator {
     Allocation result_;
 };
 
-void Allocator::find_homes() {
-    std::vector<char> is_state(body_.nodes.size(), 0);
-    for (const BodyState& state : body_.states) {
-        if (state.now != kNoNode) {
-            is_state[state.now] = 1;
+// An input can be read at its home until the first store of its vector, other leaves always. A
+// state's home is old from the second step on.
+void Allocator::list_values() {
+    values_.resize(uses_.size());
+    for (Value v = 0; v < values_.size(); ++v) {
+        const Node& node = body_.nodes[uses_.node(v)];
+        State& state = values_[v];
+        state.next_use = uses_.first(v);
+        state.home = home_of(node.op);
+        state.in_mask_register = file_.mask_registers && is_mask(node.type);
+        if (state.home == Home::input && uses_.vector(v) < schedule_.first_store.size()) {
+            const std::uint32_t store = schedule_.first_store[uses_.vector(v)];
+            state.readable_before = store == kNever ? kNever : store + 1;
+        } else if (state.home != Home::none) {
+            state.readable_before = kNever;
         }
     }
-    values_.resize(body_.nodes.size() * vectors_);
-    for (NodeId id = 0; id < body_.nodes.size(); ++id) {
-        Home home = Home::none;
-        switch (body_.nodes[id].op) {
-        case Op::constant:
-            home = Home::constant;
-            break;
-        case Op::uniform:
-            home = Home::uniform;
-            break;
-        case Op::step:
-            home = Home::step;
-            break;
-        case Op::row:
-            home = Home::row;
-            break;
-        case Op::input:
-            home = is_state[id] ? Home::none : Home::input;
-            break;
-        default:
-            continue;
-        }
-        for (std::uint32_t v = 0; v < vectors_; ++v) {
-            values_[id * vectors_ + v].home = home;
+    for (const Carried& carried : result_.carried) {
+        if (carried.now != kNoNode) {
+            State& state = values_[uses_.value(carried.now, carried.vector)];
+            state.home = Home::none;
+            state.readable_before = 0;
         }
     }
 }
 
-void Allocator::list_carried(const std::vector<char>& on_stack) {
-    if (!body_.has_steps) {
-        return;
-    }
-    const auto add = [&](NodeId now, NodeId next, std::uint32_t input, std::size_t output) {
-        for (std::uint32_t v = 0; v < vectors_; ++v) {
-            result_.carried.push_back({now, next, static_cast<std::uint8_t>(v), kOnStack, kNoSlot,
-                                       input, static_cast<std::uint32_t>(output)});
-        }
-    };
-    for (std::size_t k = 0; k < body_.states.size(); ++k) {
-        const BodyState& state = body_.states[k];
-        add(state.now, state.next, state.input, k);
-    }
-    for (std::size_t k = body_.states.size(); k < body_.outputs.size(); ++k) {
-        if (!body_.outputs[k].per_step) {
-            add(kNoNode, body_.outputs[k].value, 0, k);
-        }
-    }
+// The registers in which states live between steps. A few must remain for the computation itself.
+void Allocator::choose_homes(const std::vector<char>& on_stack) {
     crowded_out_.assign(result_.carried.size(), 0);
-    // A few registers must remain for the computation itself.
     int room = std::popcount(vector_file_) - 6;
     for (std::size_t i = 0; i < result_.carried.size(); ++i) {
         Carried& carried = result_.carried[i];
@@ -170,60 +187,29 @@ void Allocator::list_carried(const std::vector<char>& on_stack) {
     }
 }
 
-void Allocator::number_uses() {
-    const auto end = static_cast<std::uint32_t>(schedule_.items.size());
-    for (const Carried& carried : result_.carried) {
-        values_[value(carried.next, carried.vector)].next_use = end;
-    }
-    std::size_t count = 0;
-    for (const ScheduleItem& item : schedule_.items) {
-        count += item.kind == ScheduleItem::Kind::compute ? body_.nodes[item.node].count : 1U;
-    }
-    next_after_.resize(count);
-    uses_.assign(values_.size(), 0);
-    for (std::uint32_t i = end; i-- > 0;) {
-        const ScheduleItem& item = schedule_.items[i];
-        const auto arguments = item.kind == ScheduleItem::Kind::compute
-                                   ? body_.nodes[item.node].arguments()
-                                   : std::span<const NodeId>(&item.node, 1);
-        count -= arguments.size();
-        for (std::size_t k = 0; k < arguments.size(); ++k) {
-            next_after_[count + k] = values_[value(arguments[k], item.vector)].next_use;
-        }
-        for (const NodeId argument : arguments) {
-            const Value v = value(argument, item.vector);
-            values_[v].next_use = i;
-            ++uses_[v];
-        }
-    }
-}
-
 // The leaves that are read most go into the registers that are to spare. Row numbers and
 // arrays don't change from step to step, so with steps they are among them.
-void Allocator::pin_leaves() {
-    const Pressure demand = pressure(body_);
-    const int needed = demand.total + (schedule_.vectors - 1) * demand.carried;
-    const int spare = std::popcount(vector_file_) - needed - 2;
-    if (spare <= 0) {
+void Allocator::pin_leaves(int pins) {
+    if (pins <= 0) {
         return;
     }
     std::vector<std::pair<std::uint32_t, Value>> candidates;
     for (Value v = 0; v < values_.size(); ++v) {
-        if (uses_[v] == 0 || values_[v].home == Home::none ||
-            file_of(v / vectors_) != vector_file_) {
+        const State& state = values_[v];
+        if (uses_.count(v) == 0 || state.home == Home::none || state.in_mask_register) {
             continue;
         }
-        const Node& node = node_of(v);
+        const Node& node = body_.nodes[uses_.node(v)];
         const bool varies = body_.has_steps
                                 ? node.op == Op::step ||
                                       (node.op == Op::input && body_.inputs[node.payload].per_step)
                                 : node.op == Op::input || node.op == Op::row;
         if (!varies) {
-            const bool is_operand = form_of(values_[v]) != MemoryForm::none;
-            candidates.emplace_back(uses_[v] * (is_operand ? 1 : 2), v);
+            const bool is_operand = form_of(state) != MemoryForm::none;
+            candidates.emplace_back(uses_.count(v) * (is_operand ? 1 : 2), v);
         }
     }
-    const auto count = std::min(candidates.size(), static_cast<std::size_t>(spare));
+    const auto count = std::min(candidates.size(), static_cast<std::size_t>(pins));
     std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(count),
                       candidates.end(), [](const auto& a, const auto& b) {
                           return a.first != b.first ? a.first > b.first : a.second < b.second;
@@ -235,7 +221,7 @@ void Allocator::pin_leaves() {
         free_ &= ~bit(r);
         pinned_ |= bit(r);
         values_[v].in = r;
-        result_.pinned.push_back({v / vectors_, static_cast<std::uint8_t>(v % vectors_), r});
+        result_.pinned.push_back({uses_.node(v), uses_.vector(v), r});
     }
     vector_file_ &= ~pinned_;
 }
@@ -243,18 +229,17 @@ void Allocator::pin_leaves() {
 void Allocator::settle_carried() {
     for (std::size_t i = 0; i < result_.carried.size(); ++i) {
         Carried& carried = result_.carried[i];
-        const Value next = value(carried.next, carried.vector);
+        State& next = values_[uses_.value(carried.next, carried.vector)];
         if (carried.home == kOnStack) {
-            const bool is_mask_register = file_of(carried.next) == mask_file_ && mask_file_ != 0;
-            carried.slot = is_mask_register ? mask_slots_.take() : slots_.take();
+            carried.slot = slots_of(next).take();
         } else {
             awaits_state_ |= bit(carried.home);
-            values_[next].hint = carried.home;
+            next.hint = carried.home;
         }
         if (carried.now == kNoNode) {
             continue;
         }
-        const Value now = value(carried.now, carried.vector);
+        const Value now = uses_.value(carried.now, carried.vector);
         values_[now].carried_number = static_cast<std::uint16_t>(i);
         if (carried.home == kOnStack) {
             values_[now].slot = carried.slot;
@@ -270,15 +255,6 @@ void Allocator::settle_carried() {
 MemoryForm Allocator::form_of(const State& state) const {
     return state.slot != kNoSlot ? file_.stack_form
                                  : file_.forms[static_cast<std::size_t>(state.home)];
-}
-
-// Is the value in memory, and still so at that use? An input is until the first store of its
-// vector.
-bool Allocator::is_readable_until(Value v, std::uint32_t use) const {
-    const State& state = values_[v];
-    return state.slot != kNoSlot ||
-           (state.home != Home::none &&
-            (state.home != Home::input || use <= schedule_.first_store[v % vectors_]));
 }
 
 void Allocator::occupy(std::uint8_t r, Value v) {
@@ -297,8 +273,7 @@ void Allocator::release(Value v) {
     if (state.slot != kNoSlot && !state.on_fixed_slot) {
         // Not at once: the instruction at hand may read it, and what makes room for its result
         // would write it before.
-        (file_of(v / vectors_) == mask_file_ ? left_mask_slots_ : left_slots_)
-            .push_back(state.slot);
+        (state.in_mask_register ? left_mask_slots_ : left_slots_).push_back(state.slot);
         state.slot = kNoSlot;
     }
 }
@@ -314,8 +289,8 @@ void Allocator::give_back_slots() {
 
 void Allocator::spill(Value v) {
     State& state = values_[v];
-    if (!is_readable_until(v, state.next_use)) {
-        state.slot = slots_of(state.in).take();
+    if (!is_readable_until(state, state.next_use)) {
+        state.slot = slots_of(state).take();
         put(Placement::Kind::spill, v, 0, state.in, state.slot);
         ++result_.spills;
         if (state.carried_number != 0xffff) {
@@ -330,9 +305,9 @@ std::uint8_t Allocator::evict(RegisterSet file) {
     std::uint64_t best_score = 0;
     for (RegisterSet set = file & ~free_ & ~locked_; set != 0; set &= set - 1) {
         const std::uint8_t r = first(set);
-        const Value v = held_[r];
-        const bool clean = is_readable_until(v, values_[v].next_use);
-        const std::uint64_t score = std::uint64_t{values_[v].next_use - at_} * (clean ? 2 : 1) + 1;
+        const State& state = values_[held_[r]];
+        const bool clean = is_readable_until(state, state.next_use);
+        const std::uint64_t score = std::uint64_t{state.next_use - at_} * (clean ? 2 : 1) + 1;
         if (score > best_score) {
             best_score = score;
             best = r;
@@ -359,7 +334,7 @@ std::uint8_t Allocator::take(RegisterSet file, std::uint8_t hint) {
 std::uint8_t Allocator::bring(Value v) {
     State& state = values_[v];
     if (state.in == kNone) {
-        const std::uint8_t r = take(file_of(v / vectors_), state.hint);
+        const std::uint8_t r = take(file_of(state), state.hint);
         if (state.slot != kNoSlot) {
             put(Placement::Kind::reload, v, r, 0, state.slot);
         } else {
@@ -373,26 +348,26 @@ std::uint8_t Allocator::bring(Value v) {
 
 // At most one argument is read from memory by the instruction itself: one that isn't needed again,
 // or any when no register is free.
-void Allocator::choose_memory_operand(const ScheduleItem& item, Placement& made) {
-    const Node& node = body_.nodes[item.node];
+void Allocator::choose_memory_operand(const ScheduleItem& item, Reads arguments, Placement& made) {
     const OperandRules& rules = rules_[item.node];
     if ((rules.whole | rules.repeated) == 0) {
         return;
     }
     const bool crowded = (free_ & vector_file_) == 0;
-    for (std::size_t i = 0; i < node.count; ++i) {
-        const Value v = value(node.args[i], item.vector);
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        const auto [v, next] = arguments[i];
         const State& state = values_[v];
-        const std::uint32_t next = next_after_[use_ + i];
-        if (state.in != kNone || (next != kNever && (!crowded || !is_readable_until(v, next)))) {
+        if (state.in != kNone ||
+            (next != kNever && (!crowded || !is_readable_until(state, next)))) {
             continue;
         }
         const MemoryForm form = form_of(state);
         const unsigned allowed = form == MemoryForm::whole      ? rules.whole
                                  : form == MemoryForm::repeated ? rules.repeated
                                                                 : 0U;
-        const auto args = node.arguments();
-        if ((allowed >> i & 1) == 0 || std::count(args.begin(), args.end(), node.args[i]) > 1) {
+        const auto is_same = [value = v](const ValueUses::Read& read) { return read.value == value; };
+        if ((allowed >> i & 1) == 0 ||
+            std::count_if(arguments.begin(), arguments.end(), is_same) > 1) {
             continue;
         }
         made.sources[i] = state.slot != kNoSlot ? kOnStack : kAtHome;
@@ -401,86 +376,67 @@ void Allocator::choose_memory_operand(const ScheduleItem& item, Placement& made)
     }
 }
 
-void Allocator::advance_uses(const ScheduleItem& item) {
-    const auto arguments = item.kind == ScheduleItem::Kind::compute
-                               ? body_.nodes[item.node].arguments()
-                               : std::span<const NodeId>(&item.node, 1);
-    for (const NodeId argument : arguments) {
-        values_[value(argument, item.vector)].next_use = next_after_[use_++];
-    }
-}
-
-void Allocator::place_result(const ScheduleItem& item, Placement& made) {
-    const Node& node = body_.nodes[item.node];
+void Allocator::place_result(const ScheduleItem& item, Reads arguments, Placement& made) {
     const OperandRules& rules = rules_[item.node];
-    const Value result = value(item.node, item.vector);
-    const std::uint8_t hint = values_[result].hint;
-    const auto dies = [&](std::size_t i) {
-        const State& argument = values_[value(node.args[i], item.vector)];
-        return made.sources[i] < kRegisters && argument.next_use == kNever &&
-               (pinned_ & bit(made.sources[i])) == 0;
-    };
+    const State& result = values_[uses_.value(item.node, item.vector)];
     int tied = -1;
     int tied_in_register = -1;
-    for (int i = 0; i < node.count; ++i) {
-        if ((rules.tied >> i & 1) == 0 || made.sources[static_cast<std::size_t>(i)] >= kRegisters) {
+    for (std::size_t i = 0; i < arguments.size() && rules.tied != 0; ++i) {
+        const std::uint8_t source = made.sources[i];
+        if ((rules.tied >> i & 1) == 0 || source >= kRegisters) {
             continue;
         }
-        tied_in_register = i;
-        if (dies(static_cast<std::size_t>(i)) &&
-            (tied < 0 || made.sources[static_cast<std::size_t>(i)] == hint)) {
-            tied = i;
+        tied_in_register = static_cast<int>(i);
+        const bool dies =
+            values_[arguments[i].value].next_use == kNever && (pinned_ & bit(source)) == 0;
+        if (dies && (tied < 0 || source == result.hint)) {
+            tied = static_cast<int>(i);
         }
     }
-    const RegisterSet file = file_of(item.node);
     if (tied >= 0) {
         made.target = made.sources[static_cast<std::size_t>(tied)];
     } else if (rules.tied != 0 || rules.apart) {
-        made.target = take(file, hint);  // while all arguments are still locked
+        made.target = take(file_of(result), result.hint);  // while all arguments are still locked
         if (rules.tied != 0) {
             const auto i = static_cast<std::size_t>(tied_in_register);
-            put(Placement::Kind::copy, value(node.args[i], item.vector), made.target,
-                made.sources[i], kNoSlot);
+            put(Placement::Kind::copy, arguments[i].value, made.target, made.sources[i], kNoSlot);
             made.sources[i] = made.target;
         }
     }
-    for (std::size_t i = 0; i < node.count; ++i) {
-        const Value argument = value(node.args[i], item.vector);
-        if (values_[argument].next_use == kNever) {
-            release(argument);
+    for (const ValueUses::Read& argument : arguments) {
+        if (values_[argument.value].next_use == kNever) {
+            release(argument.value);
         }
     }
     locked_ = 0;
     if (rules.tied == 0 && !rules.apart) {
-        made.target = take(file, hint);
+        made.target = take(file_of(result), result.hint);
     }
 }
 
-void Allocator::compute(const ScheduleItem& item) {
-    const Node& node = body_.nodes[item.node];
+void Allocator::compute(const ScheduleItem& item, Reads arguments) {
     Placement made{Placement::Kind::compute, item.vector, 0, {}, item.node, kNoSlot};
     made.sources.fill(kNone);
-    for (std::size_t i = 0; i < node.count; ++i) {
-        const State& state = values_[value(node.args[i], item.vector)];
-        if (state.in != kNone) {
-            locked_ |= bit(state.in);
+    for (const ValueUses::Read& argument : arguments) {
+        if (const std::uint8_t r = values_[argument.value].in; r != kNone) {
+            locked_ |= bit(r);
         }
     }
-    choose_memory_operand(item, made);
-    for (std::size_t i = 0; i < node.count; ++i) {
+    choose_memory_operand(item, arguments, made);
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
         if (made.sources[i] == kNone) {
-            made.sources[i] = bring(value(node.args[i], item.vector));
+            made.sources[i] = bring(arguments[i].value);
         }
     }
-    advance_uses(item);
-    place_result(item, made);
+    advance_uses(arguments);
+    place_result(item, arguments, made);
 
-    const Value result = value(item.node, item.vector);
+    const Value result = uses_.value(item.node, item.vector);
     occupy(made.target, result);
     if (values_[result].hint == made.target) {
         awaits_state_ &= ~bit(made.target);
     }
-    if (node.op == Op::rare) {
+    if (body_.nodes[item.node].op == Op::rare) {
         made.slot = static_cast<std::int32_t>(result_.live.size());
         result_.live.push_back(((vector_file_ | mask_file_) & ~free_ & ~bit(made.target)) |
                                pinned_);
@@ -496,8 +452,8 @@ void Allocator::close_loop() {
     std::array<NodeId, kRegisters> holders{};
     holders.fill(kNoNode);
     for (const Carried& carried : result_.carried) {
-        const State& state = values_[value(carried.next, carried.vector)];
-        const bool mask = mask_file_ != 0 && file_of(carried.next) == mask_file_;
+        const State& state = values_[uses_.value(carried.next, carried.vector)];
+        const bool mask = state.in_mask_register;
         const LoopEnd::Place slots = mask ? LoopEnd::kMaskSlots : LoopEnd::kSlots;
         LoopEnd::Place from = LoopEnd::kAtItsHome;
         if (state.in != kNone) {
@@ -519,37 +475,38 @@ void Allocator::close_loop() {
     result_.used |= end.written();
 }
 
-Allocation Allocator::run(bool pin, const std::vector<char>& on_stack) {
+Allocation Allocator::run(int pins, const std::vector<char>& on_stack) {
     vector_file_ = file_.vectors;
     mask_file_ = RegisterSet{file_.masks} << kFirstMaskRegister;
     free_ = vector_file_ | mask_file_;
-    result_.code.reserve(schedule_.items.size() * 2 + 16);
-    find_homes();
-    list_carried(on_stack);
-    number_uses();
-    if (pin) {
-        pin_leaves();
-    }
+    result_.code.reserve(schedule_.items.size() * 3 / 2 + 16);
+    list_values();
+    choose_homes(on_stack);
+    pin_leaves(pins);
     settle_carried();
-    for (at_ = 0; at_ < schedule_.items.size(); ++at_) {
+    Reads reads = uses_.reads();
+    for (const ScheduleItem& item : schedule_.items) {
         give_back_slots();
-        const ScheduleItem& item = schedule_.items[at_];
+        const std::size_t count = arguments_of(body_, item).size();
+        const Reads arguments = reads.first(count);
+        reads = reads.subspan(count);
         if (item.kind == ScheduleItem::Kind::compute) {
-            compute(item);
-            continue;
+            compute(item, arguments);
+        } else {
+            const Value v = arguments[0].value;
+            const std::uint8_t r = bring(v);
+            if (item.kind == ScheduleItem::Kind::output) {
+                Placement made{Placement::Kind::output, item.vector, 0, {}, item.node, item.output};
+                made.sources[0] = r;
+                result_.code.push_back(made);
+            }
+            locked_ = 0;
+            advance_uses(arguments);
+            if (values_[v].next_use == kNever) {
+                release(v);
+            }
         }
-        const Value v = value(item.node, item.vector);
-        const std::uint8_t r = bring(v);
-        if (item.kind == ScheduleItem::Kind::output) {
-            Placement made{Placement::Kind::output, item.vector, 0, {}, item.node, item.output};
-            made.sources[0] = r;
-            result_.code.push_back(made);
-        }
-        locked_ = 0;
-        advance_uses(item);
-        if (values_[v].next_use == kNever) {
-            release(v);
-        }
+        ++at_;
     }
     close_loop();
     result_.used |= pinned_;
@@ -564,15 +521,17 @@ Allocation Allocator::run(bool pin, const std::vector<char>& on_stack) {
 }  // namespace
 
 Allocation allocate(const Body& body, const Schedule& schedule, std::span<const OperandRules> rules,
-                    const RegisterFile& file, bool pin) {
-    Allocator allocator(body, schedule, rules, file);
-    Allocation made = allocator.run(pin, {});
+                    const RegisterFile& file, int pins) {
+    const std::vector<Carried> carried = list_carried(body, schedule.vectors);
+    const ValueUses uses(body, schedule, carried);
+    Allocator allocator(body, schedule, uses, rules, file, carried);
+    Allocation made = allocator.run(pins, {});
     const std::vector<char>& crowded = allocator.crowded_out();
     if (std::find(crowded.begin(), crowded.end(), 1) == crowded.end()) {
         return made;
     }
     // A state that is pushed out in every step is better read from the stack in the first place.
-    return Allocator(body, schedule, rules, file).run(pin, crowded);
+    return Allocator(body, schedule, uses, rules, file, carried).run(pins, crowded);
 }
 
 }  // namespace bitaxon::jit

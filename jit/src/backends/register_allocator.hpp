@@ -7,7 +7,9 @@
 
 #include "schedule.hpp"
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <span>
 
 namespace bitaxon::jit {
@@ -92,8 +94,13 @@ struct Allocation {
     int spills = 0;
 };
 
-/// `rules` holds one entry a node. `pin`: keep constants in spare registers.
+/// `rules` holds one entry a node. At most `pins` leaves are kept in registers for the whole loop.
 Allocation allocate(const Body& body, const Schedule& schedule, std::span<const OperandRules> rules,
-                    const RegisterFile& file, bool pin);
+                    const RegisterFile& file, int pins);
+
+/// How many registers so many vectors of the body leave to spare for leaves.
+inline int spare_registers(const RegisterFile& file, const Pressure& demand, int vectors) {
+    return std::max(0, std::popcount(file.vectors) - demand.of(vectors) - 2);
+}
 
 }  // namespace bitaxon::jit

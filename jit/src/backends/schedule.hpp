@@ -50,6 +50,9 @@ Schedule schedule(const Body& body, int vectors);
 struct Pressure {
     int total = 0;
     int carried = 0;
+
+    /// The same for several vectors, one after the other.
+    int of(int vectors) const noexcept { return total + (vectors - 1) * carried; }
 };
 
 Pressure pressure(const Body& body);

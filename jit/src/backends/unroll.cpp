@@ -23,13 +23,11 @@ int primitives(const Body& body) {
                                           [](const Node& node) { return !is_leaf(node.op); }));
 }
 
-int vectors_of_steps(const Body& body, int length, int registers) {
-    const Pressure demand = pressure(body);
+int vectors_of_steps(const Pressure& demand, int length, int registers) {
     const auto fits = [&](int vectors) {
-        const int needed = demand.total + (vectors - 1) * demand.carried;
         const int window = vectors > 2 ? kWindow : kWindowOfTwo;
         const int spills = vectors > 2 ? 0 : kSpillsOfTwo;
-        return vectors * length <= window && needed <= registers - 2 + spills;
+        return vectors * length <= window && demand.of(vectors) <= registers - 2 + spills;
     };
     int vectors = kMostVectors;
     while (vectors > 1 && !fits(vectors)) {
@@ -40,7 +38,7 @@ int vectors_of_steps(const Body& body, int length, int registers) {
 
 }  // namespace
 
-LoopShape choose_loop_shape(const Body& body, int registers, int rows, int wanted, bool streaming) {
+LoopShape choose_loop_shape(const Body& body, const Pressure& demand, int registers, int rows, int wanted, bool streaming) {
     const bool has_bits = std::any_of(body.outputs.begin(), body.outputs.end(),
                                       [](const ProgramOutput& output) { return output.bits; });
     // Packed bits are stored by the byte.
@@ -50,7 +48,7 @@ LoopShape choose_loop_shape(const Body& body, int registers, int rows, int wante
     if (wanted > 0) {
         shape.vectors = wanted;
     } else if (body.has_steps) {
-        shape.vectors = vectors_of_steps(body, length, registers);
+        shape.vectors = vectors_of_steps(demand, length, registers);
     } else {
         shape.vectors = length <= kShortBody ? 4 : length <= kMiddlingBody ? 2 : 1;
     }

@@ -14,6 +14,6 @@ struct LoopShape {
 
 /// `registers` is how many vector registers there are, `rows` how many rows a vector has, and
 /// `wanted` the number of vectors that was asked for, or 0.
-LoopShape choose_loop_shape(const Body& body, int registers, int rows, int wanted, bool streaming);
+LoopShape choose_loop_shape(const Body& body, const Pressure& demand, int registers, int rows, int wanted, bool streaming);
 
 }  // namespace bitaxon::jit
