@@ -99,13 +99,23 @@ class Allocator {
     static bool is_readable_until(const State& state, std::uint32_t use) {
         return state.slot != kNoSlot || use < state.readable_before;
     }
-    std::uint8_t bring(Value v);
+    std::uint8_t bring(Value v) {
+        if (values_[v].in == kNone) {
+            read_in(v);
+        }
+        locked_ |= bit(values_[v].in);
+        return values_[v].in;
+    }
+    void read_in(Value v);
     std::uint8_t take(RegisterSet file, std::uint8_t hint);
     std::uint8_t evict(RegisterSet file);
     void spill(Value v);
     void advance_uses(Reads reads) {
         for (const ValueUses::Read& read : reads) {
             values_[read.value].next_use = read.next;
+            if (read.next == kNever) {
+                release(read.value);
+            }
         }
     }
     void occupy(std::uint8_t r, Value v);
@@ -330,20 +340,12 @@ std::uint8_t Allocator::take(RegisterSet file, std::uint8_t hint) {
     return free != 0 ? first(free) : evict(file);
 }
 
-// The value's register, into which it is read if need be.
-std::uint8_t Allocator::bring(Value v) {
-    State& state = values_[v];
-    if (state.in == kNone) {
-        const std::uint8_t r = take(file_of(state), state.hint);
-        if (state.slot != kNoSlot) {
-            put(Placement::Kind::reload, v, r, 0, state.slot);
-        } else {
-            put(Placement::Kind::load, v, r, 0, kNoSlot);
-        }
-        occupy(r, v);
-    }
-    locked_ |= bit(state.in);
-    return state.in;
+void Allocator::read_in(Value v) {
+    const State& state = values_[v];
+    const std::uint8_t r = take(file_of(state), state.hint);
+    put(state.slot != kNoSlot ? Placement::Kind::reload : Placement::Kind::load, v, r, 0,
+        state.slot);
+    occupy(r, v);
 }
 
 // At most one argument is read from memory by the instruction itself: one that isn't needed again,
@@ -365,7 +367,9 @@ void Allocator::choose_memory_operand(const ScheduleItem& item, Reads arguments,
         const unsigned allowed = form == MemoryForm::whole      ? rules.whole
                                  : form == MemoryForm::repeated ? rules.repeated
                                                                 : 0U;
-        const auto is_same = [value = v](const ValueUses::Read& read) { return read.value == value; };
+        const auto is_same = [value = v](const ValueUses::Read& read) {
+            return read.value == value;
+        };
         if ((allowed >> i & 1) == 0 ||
             std::count_if(arguments.begin(), arguments.end(), is_same) > 1) {
             continue;
@@ -379,56 +383,57 @@ void Allocator::choose_memory_operand(const ScheduleItem& item, Reads arguments,
 void Allocator::place_result(const ScheduleItem& item, Reads arguments, Placement& made) {
     const OperandRules& rules = rules_[item.node];
     const State& result = values_[uses_.value(item.node, item.vector)];
+    if (rules.tied == 0 && !rules.apart) {
+        advance_uses(arguments);
+        locked_ = 0;
+        made.target = take(file_of(result), result.hint);
+        return;
+    }
     int tied = -1;
-    int tied_in_register = -1;
-    for (std::size_t i = 0; i < arguments.size() && rules.tied != 0; ++i) {
+    std::size_t tied_in_register = 0;
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
         const std::uint8_t source = made.sources[i];
         if ((rules.tied >> i & 1) == 0 || source >= kRegisters) {
             continue;
         }
-        tied_in_register = static_cast<int>(i);
-        const bool dies =
-            values_[arguments[i].value].next_use == kNever && (pinned_ & bit(source)) == 0;
+        tied_in_register = i;
+        const bool dies = arguments[i].next == kNever && (pinned_ & bit(source)) == 0;
         if (dies && (tied < 0 || source == result.hint)) {
             tied = static_cast<int>(i);
         }
     }
     if (tied >= 0) {
         made.target = made.sources[static_cast<std::size_t>(tied)];
-    } else if (rules.tied != 0 || rules.apart) {
+    } else {
         made.target = take(file_of(result), result.hint);  // while all arguments are still locked
         if (rules.tied != 0) {
-            const auto i = static_cast<std::size_t>(tied_in_register);
-            put(Placement::Kind::copy, arguments[i].value, made.target, made.sources[i], kNoSlot);
-            made.sources[i] = made.target;
+            std::uint8_t& source = made.sources[tied_in_register];
+            put(Placement::Kind::copy, arguments[tied_in_register].value, made.target, source,
+                kNoSlot);
+            source = made.target;
         }
     }
-    for (const ValueUses::Read& argument : arguments) {
-        if (values_[argument.value].next_use == kNever) {
-            release(argument.value);
-        }
-    }
+    advance_uses(arguments);
     locked_ = 0;
-    if (rules.tied == 0 && !rules.apart) {
-        made.target = take(file_of(result), result.hint);
-    }
 }
 
 void Allocator::compute(const ScheduleItem& item, Reads arguments) {
     Placement made{Placement::Kind::compute, item.vector, 0, {}, item.node, kNoSlot};
-    made.sources.fill(kNone);
-    for (const ValueUses::Read& argument : arguments) {
-        if (const std::uint8_t r = values_[argument.value].in; r != kNone) {
-            locked_ |= bit(r);
-        }
-    }
-    choose_memory_operand(item, arguments, made);
+    bool all_in_registers = true;
     for (std::size_t i = 0; i < arguments.size(); ++i) {
-        if (made.sources[i] == kNone) {
-            made.sources[i] = bring(arguments[i].value);
+        const std::uint8_t r = values_[arguments[i].value].in;
+        made.sources[i] = r;
+        all_in_registers = all_in_registers && r != kNone;
+        locked_ |= r != kNone ? bit(r) : 0;
+    }
+    if (!all_in_registers) {
+        choose_memory_operand(item, arguments, made);
+        for (std::size_t i = 0; i < arguments.size(); ++i) {
+            if (made.sources[i] == kNone) {
+                made.sources[i] = bring(arguments[i].value);
+            }
         }
     }
-    advance_uses(arguments);
     place_result(item, arguments, made);
 
     const Value result = uses_.value(item.node, item.vector);
@@ -493,8 +498,7 @@ Allocation Allocator::run(int pins, const std::vector<char>& on_stack) {
         if (item.kind == ScheduleItem::Kind::compute) {
             compute(item, arguments);
         } else {
-            const Value v = arguments[0].value;
-            const std::uint8_t r = bring(v);
+            const std::uint8_t r = bring(arguments[0].value);
             if (item.kind == ScheduleItem::Kind::output) {
                 Placement made{Placement::Kind::output, item.vector, 0, {}, item.node, item.output};
                 made.sources[0] = r;
@@ -502,9 +506,6 @@ Allocation Allocator::run(int pins, const std::vector<char>& on_stack) {
             }
             locked_ = 0;
             advance_uses(arguments);
-            if (values_[v].next_use == kNever) {
-                release(v);
-            }
         }
         ++at_;
     }
