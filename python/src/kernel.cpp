@@ -89,17 +89,6 @@ PyObject* repr_slot(PyObject* self) {
     }
 }
 
-py::dict stats_of(const Parts& parts) {
-    const jit::KernelStats stats = parts.kernel.stats();
-    py::dict result;
-    result["calls"] = stats.calls;
-    result["machine_code_calls"] = stats.machine_code_calls;
-    result["compiled_variants"] = stats.compiled_variants;
-    result["compile_seconds"] = stats.compile_seconds;
-    result["tier"] = stats.tier;
-    return result;
-}
-
 py::tuple results_of(const Parts& parts) {
     py::tuple result(parts.results.size());
     for (std::size_t k = 0; k < parts.results.size(); ++k)
@@ -215,11 +204,6 @@ std::vector<std::string> to_names(py::handle object, const char* name) {
     return names;
 }
 
-std::int64_t to_count(py::handle object, const char* name) {
-    return static_cast<std::int64_t>(
-        to_unsigned(object, name, 0, std::numeric_limits<std::int64_t>::max() / 4));
-}
-
 py::object compile(py::handle text, py::handle dtype, py::handle mode, py::handle arguments,
                    py::handle functions, bool wait, py::handle background_calls,
                    py::handle work_at_once, py::handle fold_calls, py::handle context) {
@@ -230,9 +214,7 @@ py::object compile(py::handle text, py::handle dtype, py::handle mode, py::handl
     jit::CompileOptions options{
         .mode = to_mode(mode),
         .wait = wait,
-        .thresholds = {.background_calls = to_count(background_calls, "background_calls"),
-                       .work_at_once = to_count(work_at_once, "work_at_once"),
-                       .fold_calls = to_count(fold_calls, "fold_calls")}};
+        .thresholds = to_thresholds(background_calls, work_at_once, fold_calls)};
     const py::object kept_context = to_context(context);
     auto kernel = without_gil([&] { return jit::compile(source, options, parse); });
     // What was compiled keeps its functions, whatever is defined later.
@@ -259,6 +241,27 @@ KernelObject::Parts::Parts(jit::Kernel compiled, py::object functions_or_none,
         results.push_back(result_type(result, type));
     calls_back = !functions.is_none() && functions.cast<const FunctionSet&>().has_callables();
     ordered = !functions.is_none() || expression.text().find("rand") != std::string::npos;
+}
+
+jit::Thresholds to_thresholds(py::handle background_calls, py::handle work_at_once,
+                              py::handle fold_calls) {
+    const auto count = [](py::handle object, const char* name) {
+        return static_cast<std::int64_t>(
+            to_unsigned(object, name, 0, std::numeric_limits<std::int64_t>::max() / 4));
+    };
+    return {.background_calls = count(background_calls, "background_calls"),
+            .work_at_once = count(work_at_once, "work_at_once"),
+            .fold_calls = count(fold_calls, "fold_calls")};
+}
+
+py::dict to_dict(const jit::TierStats& stats) {
+    py::dict result;
+    result["calls"] = stats.calls;
+    result["machine_code_calls"] = stats.machine_code_calls;
+    result["compiled_variants"] = stats.compiled_variants;
+    result["compile_seconds"] = stats.compile_seconds;
+    result["tier"] = stats.tier;
+    return result;
 }
 
 jit::Type to_float_type(py::handle object, const char* name) {
@@ -334,7 +337,8 @@ void bind_kernel(py::module_& module) {
 How the expression is computed, for people: the graph, the rewrites that were applied, the
 primitives, where they run, and the assembly.)");
     members.method(
-        "stats", [](py::handle self) { return stats_of(to_parts(self)); }, R"(stats(self)
+        "stats", [](py::handle self) { return to_dict(to_parts(self).kernel.stats()); },
+        R"(stats(self)
 --
 
 What the kernel has done so far, as a dict:

@@ -45,6 +45,13 @@ PyObject* call_kernel(PyObject* self, PyObject* const* arguments, std::size_t co
 /// A new Kernel object.
 py::object make_kernel(std::unique_ptr<KernelObject::Parts> parts);
 
+/// The keywords background_calls, work_at_once and fold_calls. @throws Error for what is no count
+jit::Thresholds to_thresholds(py::handle background_calls, py::handle work_at_once,
+                              py::handle fold_calls);
+
+/// What stats() returns.
+py::dict to_dict(const jit::TierStats& stats);
+
 /// "f32" or "f64" of None, a NumPy dtype or type, or one of these names. @throws Error for others
 jit::Type to_float_type(py::handle object, const char* name);
 

@@ -47,14 +47,19 @@ std::map<std::string, std::vector<double>> to_parameters(py::handle parameters) 
 
 std::unique_ptr<HeldPopulation> make_population(py::handle n, py::handle rule, py::handle dt,
                                                 py::handle seed, py::handle id, py::handle dtype,
-                                                py::handle parameters, py::handle context) {
+                                                py::handle parameters,
+                                                py::handle background_calls,
+                                                py::handle work_at_once, py::handle fold_calls,
+                                                py::handle context) {
     const std::size_t neurons = to_unsigned(n, "n", 1, std::uint64_t{1} << 40);
     const HeldRule held = to_rule(rule);
     const PopulationOptions options{.dt = to_real(dt, "dt"),
                                     .seed = to_seed(seed),
                                     .id = to_unsigned(id, "id"),
                                     .dtype = to_float_type(dtype, "dtype"),
-                                    .parameters = to_parameters(parameters)};
+                                    .parameters = to_parameters(parameters),
+                                    .thresholds = to_thresholds(background_calls, work_at_once,
+                                                                fold_calls)};
     const py::object kept_context = to_context(context);
     auto model =
         without_gil([&] { return std::make_shared<Population>(neurons, held.rule, options); });
@@ -248,14 +253,16 @@ py::dict all_parameters(HeldPopulation& self) {
 
 py::tuple state_of(HeldPopulation& self) {
     const std::shared_ptr<Population> model = self.shared();
+    const jit::Thresholds thresholds = model->thresholds();
     return py::make_tuple(model->neurons(), py::cast(HeldRule{model->rule(), self.functions}),
                           model->dt(), model->seed(), model->id(), name(model->dtype()),
-                          store(self), self.context);
+                          store(self), self.context, thresholds.background_calls,
+                          thresholds.work_at_once, thresholds.fold_calls);
 }
 
 std::unique_ptr<HeldPopulation> from_state(const py::tuple& state) {
     auto population = make_population(state[0], state[1], state[2], state[3], state[4], state[5],
-                                      py::none(), state[7]);
+                                      py::none(), state[8], state[9], state[10], state[7]);
     const PopulationSnapshot snapshot = to_snapshot(state[6]);
     population->alone([&](Population& model) { model.restore(snapshot); });
     return population;
@@ -269,7 +276,8 @@ std::unique_ptr<HeldPopulation> copy(HeldPopulation& self) {
 
 // clang-format off
 #define BITAXON_POPULATION_SIGNATURE                                                               \
-    "n, rule, dt=0.001, seed=None, id=0, *, dtype='f64', parameters=None, context=None)\n--\n\n"
+    "n, rule, dt=0.001, seed=None, id=0, *, dtype='f64', parameters=None, "                        \
+    "background_calls=100, work_at_once=100000, fold_calls=1000, context=None)\n--\n\n"
 // clang-format on
 
 constexpr const char* kDoc = "Population(" BITAXON_POPULATION_SIGNATURE
@@ -286,6 +294,10 @@ seed        0 to 2^64 - 1 of random numbers; fresh unless given, and shown in th
 id          names random numbers: populations of one seed and different ids differ
 dtype       'f32' or 'f64': what the rule's `real` is
 parameters  name -> a number, or one for each neuron; the rule's defaults for others
+background_calls, work_at_once, fold_calls
+            when steps move from the interpreter to machine code: after so many calls, in the
+            background; in a call of so many neurons times steps times operations; parameters become
+            constants of the code after so many calls, until one is set
 context     ExecutionContext of calls that are given none
 
 Variables are attributes and items, pop.v and pop["v"]: arrays (n,) over the state itself. Setting
@@ -328,6 +340,9 @@ void bind_population(py::module_& module) {
     type.def(py::init(&make_population), py::arg("n"), py::arg("rule"), py::arg("dt") = 1e-3,
              py::arg("seed") = py::none(), py::arg("id") = 0, py::kw_only(),
              py::arg("dtype") = "f64", py::arg("parameters") = py::none(),
+             py::arg("background_calls") = jit::Thresholds{}.background_calls,
+             py::arg("work_at_once") = jit::Thresholds{}.work_at_once,
+             py::arg("fold_calls") = jit::Thresholds{}.fold_calls,
              py::arg("context") = py::none(), "__init__(self, " BITAXON_POPULATION_SIGNATURE);
 
     const auto property = [&](const char* name, auto getter, const char* doc) {
@@ -348,7 +363,8 @@ void bind_population(py::module_& module) {
         "step_count", [](Population& p) { return p.step_count(); }, "Steps since the beginning.");
     property(
         "backend", [](Population& p) { return std::string(p.backend()); },
-        "What ran the last steps: 'interpreter', 'avx2', 'avx512' or 'neon'.");
+        "What ran the last steps: 'interpreter', 'avx2', 'avx512' or 'neon', or 'scalar' for one "
+        "neuron.");
     type.def_property_readonly(
             "variables", [](const HeldPopulation& self) { return to_tuple(self.names.variables); },
             "Names of the state variables.")
@@ -383,6 +399,22 @@ current   what the rule reads as i: a number, (n,), (steps, n), or (steps, 1) fo
 steps     0 or more
 progress  True shows a bar on a terminal; a callable gets (done, total) steps about every 20 ms
 Returns Spikes. Ctrl-C, what the callable raises, or NaN ends the run: step_count says where.)")
+        .def(
+            "stats",
+            [](HeldPopulation& self) {
+                return to_dict(self.alone([](Population& p) { return p.stats(); }));
+            },
+            R"(stats(self)
+--
+
+What the population has done so far with its present rule, as a dict:
+
+calls              steps and runs; a long run counts once for each piece of about 10 ms
+machine_code_calls those that ran machine code from their first step
+compiled_variants  pieces of machine code: populations of one Rule share them, but for those in
+                   which their parameters are constants
+compile_seconds    time spent in making them
+tier               what ran the last steps: see backend)")
         .def(
             "set_rule", [](HeldPopulation& self, py::handle rule) { self.set_rule(to_rule(rule)); },
             py::arg("rule"), R"(set_rule(self, rule)

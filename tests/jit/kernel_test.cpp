@@ -36,6 +36,14 @@ std::string message_of(const auto& action) {
     return "no error";
 }
 
+// Waits for background work to show in the statistics.
+void wait_for(const auto& condition) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!condition() && std::chrono::steady_clock::now() < deadline) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+}
+
 TEST(Kernel, ComputesAPolynomialOfArrays) {
     const Kernel f = compile("x^2 + 2*x*y");
     EXPECT_EQ(f.expression().arguments(), (std::vector<std::string>{"x", "y"}));
@@ -146,10 +154,7 @@ TEST(Kernel, LargeCallsCompileAtOnceAndManyCallsInTheBackground) {
         EXPECT_EQ(f.stats().compiled_variants, 0) << call;
     }
     f(one_thread(), {x, x}, std::span(out));
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (f.stats().compiled_variants == 0 && std::chrono::steady_clock::now() < deadline) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
+    wait_for([&] { return f.stats().compiled_variants > 0; });
     const bool has_generator = compile("x", {.wait = true}).stats().compiled_variants > 0;
     EXPECT_EQ(f.stats().compiled_variants, has_generator ? 1 : 0);
 
@@ -178,6 +183,53 @@ TEST(Kernel, FoldingUniformValuesKeepsEveryBit) {
     c = 4;
     f(one_thread(), {x, {&a, 1}, {&b, 1}, {&c, 1}}, std::span(out));
     EXPECT_EQ(out[0], x[0] / 4);
+}
+
+TEST(Kernel, FoldingInTheBackgroundComesWhenItIsReady) {
+    const Kernel f = compile("x*a + rand()*b", {.thresholds = {.background_calls = 3, .fold_calls = 8}});
+    const bool has_generator = compile("x", {.wait = true}).stats().compiled_variants > 0;
+    const std::vector<double> x = numbers(20, -1, 1);
+    std::vector<double> first(20);
+    std::vector<double> out(20);
+    const double a = 1;
+    const double b = 3;
+    const auto call = [&](std::vector<double>& result) {
+        f(one_thread(), {x, {&a, 1}, {&b, 1}}, std::span(result), {.seed = 4});
+    };
+    call(first);
+    for (int k = 2; k <= 7; ++k) {
+        call(out);
+        EXPECT_EQ(out, first) << k;
+    }
+    wait_for([&] { return !has_generator || f.stats().compiled_variants == 1; });
+    EXPECT_EQ(f.stats().compiled_variants, has_generator ? 1 : 0);
+    call(out);
+    wait_for([&] { return !has_generator || f.stats().compiled_variants == 2; });
+    EXPECT_EQ(f.stats().compiled_variants, has_generator ? 2 : 0);
+    call(out);
+    EXPECT_EQ(out, first);
+}
+
+TEST(Kernel, StagesOfExternalCallsHaveUniformValuesOfTheirOwn) {
+    Functions functions;
+    functions.define("half", ExternalFunction{1, Purity::external,
+                                              [](const double* const* args, double* out,
+                                                 std::size_t count) {
+                                                  for (std::size_t i = 0; i < count; ++i) {
+                                                      out[i] = args[0][i] / 2;
+                                                  }
+                                              }});
+    // Each stage hoists products of its own.
+    const Kernel f =
+        compile("half(x*(a*a) + half(x*(b*b))) + (a*b)*x", {}, {.functions = functions});
+    const std::vector<double> x = numbers(3000, 0, 1);
+    std::vector<double> out(3000);
+    const double a = 3;
+    const double b = 5;
+    f(one_thread(), {x, {&a, 1}, {&b, 1}}, std::span(out));
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        ASSERT_NEAR(out[i], (x[i] * 9 + x[i] * 25 / 2) / 2 + 15 * x[i], 1e-12) << i;
+    }
 }
 
 TEST(Kernel, ExternalFunctionsSeeAscendingBlocksAndMayThrow) {

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <bitaxon/jit/bound_rule.hpp>
+#include <bitaxon/kernels/tier.hpp>
 
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -18,7 +20,7 @@ class RuleRunner {
   public:
     RuleRunner(const Rule& rule, BoundRuleOptions options,
                kernels::Tier tier = kernels::best_tier())
-        : bound_(rule, options), tier_(tier), neurons_(options.neurons) {
+        : bound_(rule, options), context_({.threads = 1, .tier = std::string(kernels::info(tier).name)}), neurons_(options.neurons) {
         for (std::size_t k = 0; k < bound_.states().size(); ++k) {
             states_.emplace_back(neurons_);  // 8 bytes hold any lane
             bound_.initialise(k, states_.back().data());
@@ -44,7 +46,7 @@ class RuleRunner {
         run.steps = steps;
         run.spikes = bits.data();
         run.spike_step_bytes = row;
-        BoundRule::Call(bound_, run, tier_, neurons_, true).run(0, neurons_);
+        BoundRule::Call(bound_, run, {.steps = steps, .wait = true}, context_).run(0, neurons_);
         step_ += steps;
         std::vector<std::vector<bool>> spiked;
         for (std::int64_t step = 0; step < steps; ++step) {
@@ -104,7 +106,7 @@ class RuleRunner {
     }
 
     BoundRule bound_;
-    kernels::Tier tier_;
+    ExecutionContext context_;
     std::size_t neurons_;
     std::vector<std::vector<double>> states_;
     std::int64_t step_ = 0;

@@ -390,6 +390,36 @@ TEST(Rule, WrongTextsAreRefused) {
     }
 }
 
+// Read once by one backend, and in every step by another.
+TEST(BoundRule, RefusesSpikesAndRecordsOverStatesAndParameters) {
+    const Rule rule({.equations = "gain : real = 1\nv : real = 0\nv += gain", .threshold = "v > 2"});
+    const BoundRule bound(rule, {.neurons = 8, .parameters = {std::vector<double>(8, 1.0)}});
+    std::vector<double> v(8);
+    std::vector<double> records(3 * 8);
+    std::vector<std::uint8_t> spikes(3);
+    const std::uint32_t recorded[] = {0};
+    void* const states[] = {v.data()};
+    const auto run = [&](void* spike_bits, void* record) {
+        void* const places[] = {record};
+        StepRun steps;
+        steps.states = states;
+        steps.steps = 3;
+        steps.spikes = spike_bits;
+        steps.spike_step_bytes = 1;
+        steps.recorded = recorded;
+        steps.records = places;
+        steps.record_step_bytes = 64;
+        BoundRule::Call(bound, steps, {}, ExecutionContext::shared()).run(0, 8);
+    };
+    run(spikes.data(), records.data());
+    EXPECT_EQ(v, std::vector<double>(8, 3.0));
+    EXPECT_EQ(spikes, (std::vector<std::uint8_t>{0, 0, 0xff}));
+    EXPECT_THROW(run(v.data(), records.data()), Error);
+    EXPECT_THROW(run(spikes.data(), v.data()), Error);
+    EXPECT_THROW(run(spikes.data(), v.data() - 9), Error);  // the second step's
+    EXPECT_EQ(v, std::vector<double>(8, 3.0));
+}
+
 TEST(BoundRule, RefusesWhatDoesNotFit) {
     const Rule rule({.equations = "g : real = 1 (shared)\nk : i32 = 1 (constant)\ndv/dt = -g*k*v"});
     EXPECT_THROW(BoundRule(rule, {.real = Type::i32}), Error);

@@ -151,6 +151,50 @@ def test_store_and_restore_repeat_a_run():
     assert pop.step_count == 0 and (pop.v == -65).all()
 
 
+def test_tiers_come_when_the_thresholds_say_and_change_no_bit():
+    low = dict(background_calls=3, work_at_once=2**60, fold_calls=6)
+    rule = bx.Rule(
+        "dv/dt = (i - v)/tau_mem + xi (unless refractory)", threshold="v > 1", reset="v = 0",
+        refractory=2e-3,
+    )
+    pop = bx.Population(20, rule, dt=1e-3, seed=1, **low)
+    reference = bx.Population(20, rule, dt=1e-3, seed=1, context=bx.ExecutionContext(tier="portable"))
+    generator = bx.compile("x", wait=True).stats()["compiled_variants"]
+
+    def variants(count):
+        deadline = time.monotonic() + 20
+        while pop.stats()["compiled_variants"] < count * generator and time.monotonic() < deadline:
+            time.sleep(1e-3)
+        return pop.stats()["compiled_variants"] == count * generator
+
+    for call in range(1, 9):
+        assert (pop.step(2.0).bits == reference.step(2.0).bits).all()
+        assert (pop.v == reference.v).all()
+        assert variants(0 if call < 3 else 1 if call < 6 else 2)
+    stats = pop.stats()
+    assert stats["calls"] == 8 and stats["tier"] == pop.backend
+    assert (stats["machine_code_calls"] >= 5) == bool(generator)
+    assert (stats["compile_seconds"] > 0) == bool(generator)
+    pop.tau_mem = 0.01  # what was folded is dropped
+    assert variants(1)
+
+
+def test_thresholds_are_counts():
+    for bad in (-1, 2**70):
+        with pytest.raises(ValueError, match="background_calls"):
+            bx.Population(1, "LIF", background_calls=bad)
+    with pytest.raises(TypeError, match="fold_calls"):
+        bx.Population(1, "LIF", fold_calls=1.5)
+
+
+def test_copies_keep_their_thresholds():
+    pop = bx.Population(1, "LIF", background_calls=0)
+    for twin in (pop, copy.copy(pop), pickle.loads(pickle.dumps(pop))):
+        twin.step(1.0)
+        generator = bx.compile("x", wait=True).stats()["compiled_variants"]
+        assert twin.stats()["machine_code_calls"] == generator
+
+
 def test_populations_are_copied_and_pickled():
     pop = bx.Population(50, "Poisson", dt=1e-3, seed=4, id=7, dtype="f32", parameters={"rate": 100.0})
     pop.run(0, 100)

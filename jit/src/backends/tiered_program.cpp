@@ -19,6 +19,18 @@ std::optional<Target> target_of(kernels::Tier tier) noexcept {
     }
 }
 
+Targets targets_of(kernels::Tier tier, bool one_row) noexcept {
+    static constexpr Target kLists[][2] = {{Target::scalar, Target::avx2},
+                                           {Target::scalar, Target::avx512},
+                                           {Target::neon, Target::neon}};
+    const std::optional<Target> target = target_of(tier);
+    if (!target) {
+        return {};
+    }
+    const Targets all = kLists[static_cast<std::size_t>(*target)];
+    return one_row && *target != Target::neon ? all : all.last(1);
+}
+
 TieredProgram::TieredProgram(Program program, std::size_t uniform_count)
     : program_(std::move(program)), prologue_(hoist(program_, uniform_count)) {
     const std::vector<NodeId> roots = program_.roots();
@@ -41,6 +53,15 @@ TieredProgram::~TieredProgram() {
 
 const MachineCode* TieredProgram::code(Target target, bool streaming) const noexcept {
     return codes_[slot(target, streaming)].load(std::memory_order_acquire);
+}
+
+const MachineCode* TieredProgram::code(Targets targets, bool streaming) const noexcept {
+    for (const Target target : targets) {
+        if (const MachineCode* ready = code(target, streaming)) {
+            return ready;
+        }
+    }
+    return nullptr;
 }
 
 const MachineCode* TieredProgram::compile(Target target, bool streaming) const {
@@ -69,6 +90,48 @@ const MachineCode* TieredProgram::compile(Target target, bool streaming) const {
         refused_[number].store(true, std::memory_order_release);
         return nullptr;
     }
+}
+
+const MachineCode* TieredProgram::compile(Targets targets, bool streaming) const {
+    for (const Target target : targets) {
+        if (const MachineCode* made = compile(target, streaming)) {
+            return made;
+        }
+    }
+    return nullptr;
+}
+
+void TieredProgram::compile_like(const TieredProgram& other) const {
+    for (std::size_t k = 0; k < kTargets; ++k) {
+        for (const bool streaming : {false, true}) {
+            if (other.code(static_cast<Target>(k), streaming) != nullptr) {
+                compile(static_cast<Target>(k), streaming);
+            }
+        }
+    }
+}
+
+TieredProgram::Due TieredProgram::due(Targets targets, bool streaming, std::int64_t call,
+                                      std::int64_t background_calls, bool at_once) const noexcept {
+    const auto best = std::find_if(targets.begin(), targets.end(), [&](Target target) {
+        return !refused_[static_cast<std::size_t>(target)].load(std::memory_order_acquire);
+    });
+    if (best == targets.end() || code(*best, streaming) != nullptr) {
+        return Due::nothing;
+    }
+    if (at_once) {
+        return Due::now;
+    }
+    if (call < background_calls) {
+        return Due::nothing;
+    }
+    std::int64_t since = 0;
+    const bool first = asked_at_[static_cast<std::size_t>(*best)].compare_exchange_strong(
+        since, call, std::memory_order_relaxed);
+    if (call - (first ? call : since) >= background_calls) {
+        return Due::now;
+    }
+    return first ? Due::in_background : Due::nothing;
 }
 
 std::int64_t TieredProgram::compiled_codes() const noexcept {

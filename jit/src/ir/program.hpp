@@ -37,8 +37,8 @@ struct ProgramState {
 ///
 /// The computation of a range of rows is: for each row, read the states; for step = 0 ... steps-1
 /// compute all nodes and the per-step outputs and replace the states by their next values; then store
-/// the outputs that are not per step. Outputs may alias inputs element by element. Without states,
-/// steps is 1.
+/// the outputs that are not per step. Outputs may alias inputs element by element, but a per-step
+/// output no input that is not: a backend reads that once, or in each step. Without states, steps is 1.
 struct Program {
     Graph graph;
     std::vector<ProgramInput> inputs;

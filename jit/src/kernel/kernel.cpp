@@ -110,8 +110,8 @@ void Kernel::run_arrays(const ExecutionContext& context, Type dtype,
     run(context, {{in.data(), inputs.size()}, uniform, {out.data(), outputs.size()}, rows}, options);
 }
 
-KernelStats Kernel::stats() const {
-    KernelStats stats;
+TierStats Kernel::stats() const {
+    TierStats stats;
     stats.calls = state_->calls.load();
     stats.machine_code_calls = state_->machine_code_calls.load();
     std::int64_t nanoseconds = 0;

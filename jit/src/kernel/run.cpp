@@ -125,7 +125,7 @@ class Call {
         const std::size_t uniform_count = collect_inputs();
         variant_ = &state.variant(arguments.uniform);
         if (uniform_count > 0) {
-            variant_ = &variant_->folded_for(state, {uniforms_, uniform_count});
+            variant_ = &variant_->folded_for(state, context, {uniforms_, uniform_count});
         }
         std::size_t slots = 0;
         for (const auto& stage : variant_->stages) {
@@ -149,7 +149,7 @@ class Call {
 
   private:
     std::size_t collect_inputs();
-    Frame frame(const TieredProgram& program, void* const* outputs, std::int64_t first_row);
+    Frame frame(const std::uint64_t* uniforms, void* const* outputs, std::int64_t first_row) const;
     void promote(const TieredProgram& program, bool streaming) const;
     void count_tier(const TieredProgram& program) const;
     void run_block(std::size_t first, std::size_t count);
@@ -173,6 +173,7 @@ class Call {
     std::vector<Block> call_arguments_;
     std::vector<Block> call_results_;
     std::vector<const void*> block_inputs_;
+    std::vector<std::vector<std::uint64_t>> stage_uniforms_;  ///< with those that its prologue computes
 };
 
 // Returns the number of uniform ones.
@@ -193,31 +194,16 @@ std::size_t Call::collect_inputs() {
     return slot;
 }
 
-Frame Call::frame(const TieredProgram& program, void* const* outputs, std::int64_t first_row) {
-    program.prologue().run(uniforms_);
-    return {inputs_.data(), outputs,   uniforms_,      nullptr,
+Frame Call::frame(const std::uint64_t* uniforms, void* const* outputs, std::int64_t first_row) const {
+    return {inputs_.data(), outputs,   uniforms,      nullptr,
             nullptr,        first_row, options_.step, 1};
 }
 
-// Sees to it that code exists where it pays: at once for much work, in the background for many calls.
 void Call::promote(const TieredProgram& program, bool streaming) const {
-    const Thresholds& t = state_.options.thresholds;
-    if (program.code(*target_, streaming) != nullptr) {
-        return;
-    }
-    const auto work = static_cast<std::int64_t>(arguments_.rows * (1 + program.operations()));
-    // A background task may never come (a forked child has no workers), so twice as many calls
-    // don't wait for it any longer.
-    if (state_.options.wait || work > t.work_at_once || number_ >= 2 * t.background_calls) {
-        program.compile(*target_, false);
-        if (streaming) {
-            program.compile(*target_, true);
-        }
-    } else if (number_ == t.background_calls) {
-        context_.enqueue([state = state_.shared_from_this(), &program, target = *target_] {
-            program.compile(target, false);
-        });
-    }
+    const CallWeight weight{number_, static_cast<double>(arguments_.rows * (1 + program.operations())),
+                            state_.options.wait};
+    jit::promote(program, targets_of(context_.tier()), streaming, weight, state_.options.thresholds,
+                 context_, state_);
 }
 
 void Call::count_tier(const TieredProgram& program) const {
@@ -241,7 +227,8 @@ void Call::run_rows(Job* job) {
         promote(program, streaming);
     }
     count_tier(program);
-    const Frame call_frame = frame(program, arguments_.outputs.data(), options_.first_row);
+    program.prologue().run(uniforms_);
+    const Frame call_frame = frame(uniforms_, arguments_.outputs.data(), options_.first_row);
     const Run run{program, call_frame, target_, streaming};
 
     const auto rows = static_cast<std::int64_t>(arguments_.rows);
@@ -282,6 +269,12 @@ void Call::run_blocks(Job* job) {
     }
     call_results_.resize(calls);
     call_arguments_.resize(widest);
+    const auto given = static_cast<std::size_t>(std::popcount(arguments_.uniform)) + 1;  // and the seed
+    for (const auto& stage : variant_->stages) {
+        auto& uniforms = stage_uniforms_.emplace_back(stage->prologue().slots());
+        std::copy_n(uniforms_, given, uniforms.data());
+        stage->prologue().run(uniforms.data());
+    }
     if (target_) {
         for (const auto& stage : variant_->stages) {
             promote(*stage, false);
@@ -317,7 +310,8 @@ void Call::run_block(std::size_t first, std::size_t count) {
             outputs[k] = last ? static_cast<std::byte*>(arguments_.outputs[k]) + first * lane
                               : static_cast<void*>(call_arguments_[k].data());
         }
-        Frame block_frame = frame(stage, outputs.data(), options_.first_row + static_cast<std::int64_t>(first));
+        Frame block_frame = frame(stage_uniforms_[level].data(), outputs.data(),
+                                  options_.first_row + static_cast<std::int64_t>(first));
         block_frame.inputs = block_inputs_.data();
         Run{stage, block_frame, target_, false}.plain(0, static_cast<std::int64_t>(count));
         if (!last) {

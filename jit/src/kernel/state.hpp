@@ -1,7 +1,7 @@
 // What a Kernel holds: the optimised graph, and programs for the signatures that it was called with.
 #pragma once
 
-#include "../backends/tiered_program.hpp"
+#include "../backends/tiers.hpp"
 #include "../expression_state.hpp"
 #include "../language/functions.hpp"
 #include "../optimise/optimise.hpp"
@@ -22,11 +22,10 @@ struct Variant {
     /// `folded`: bits of the uniform inputs, to be constants of the code; empty: they are read.
     Variant(const Kernel::State& state, std::uint64_t uniform_mask,
             std::span<const std::uint64_t> folded = {});
-    ~Variant();
 
     /// This variant, or the one in which the uniform inputs are folded, if these are their values.
     /// It is made when they have been the same for `fold_calls` calls.
-    const Variant& folded_for(const Kernel::State& state,
+    const Variant& folded_for(const Kernel::State& state, const ExecutionContext& context,
                               std::span<const std::uint64_t> uniforms) const;
 
     /// Of this variant and its folded one.
@@ -35,7 +34,7 @@ struct Variant {
         for (const auto& stage : stages) {
             visit(*stage);
         }
-        if (const Variant* folded = folded_.load(std::memory_order_acquire)) {
+        if (const Variant* folded = folded_.get()) {
             folded->each_stage(visit);
         }
     }
@@ -48,7 +47,7 @@ struct Variant {
     std::vector<std::uint64_t> folded_values_;
     mutable std::atomic<std::uint64_t> last_values_{0};  ///< a hash of them
     mutable std::atomic<std::int64_t> same_calls_{0};
-    mutable std::atomic<const Variant*> folded_{nullptr};
+    Folded<Variant> folded_;
 };
 
 /// External calls (nodes of the graph) by how many others they wait for.

@@ -83,11 +83,9 @@ Variant::Variant(const Kernel::State& state, std::uint64_t uniform_mask,
     }
 }
 
-Variant::~Variant() { delete folded_.load(); }
-
-const Variant& Variant::folded_for(const Kernel::State& state,
+const Variant& Variant::folded_for(const Kernel::State& state, const ExecutionContext& context,
                                    std::span<const std::uint64_t> uniforms) const {
-    if (const Variant* folded = folded_.load(std::memory_order_acquire)) {
+    if (const Variant* folded = folded_.get()) {
         return std::ranges::equal(folded->folded_values_, uniforms) ? *folded : *this;
     }
     std::uint64_t values = 1;
@@ -98,11 +96,14 @@ const Variant& Variant::folded_for(const Kernel::State& state,
         same_calls_.store(0, std::memory_order_relaxed);
     }
     if (same_calls_.fetch_add(1, std::memory_order_relaxed) + 1 == state.options.thresholds.fold_calls) {
-        const Variant* expected = nullptr;
-        auto made = std::make_unique<const Variant>(state, uniform, uniforms);
-        if (folded_.compare_exchange_strong(expected, made.get())) {
-            made.release();
-        }
+        folded_.request(state.options.wait, context, state,
+                        [&state, this, kept = std::vector(uniforms.begin(), uniforms.end())] {
+                            auto made = std::make_unique<const Variant>(state, uniform, kept);
+                            for (std::size_t k = 0; k < stages.size(); ++k) {
+                                made->stages[k]->compile_like(*stages[k]);
+                            }
+                            return made;
+                        });
     }
     return *this;
 }

@@ -127,6 +127,54 @@ BoundRule::State::State(Rule r, const BoundRuleOptions& o) : rule(std::move(r)),
     }
 }
 
+const BoundRule::State::Programs& BoundRule::State::programs(const Signature& s) const {
+    const StepProgram& shared = rule.state()->program(s);
+    const std::scoped_lock lock(mutex_);
+    std::unique_ptr<const Programs>& made = programs_[s];
+    if (!made) {
+        made.reset(new Programs{&shared, {}});
+    }
+    return *made;
+}
+
+const StepProgram& BoundRule::State::program(const Signature& s, const RunCall& call,
+                                             const ExecutionContext& context) const {
+    const Programs& found = programs(s);
+    if (const StepProgram* folded = found.folded.get()) {
+        return *folded;
+    }
+    if (call.unchanged >= options.thresholds.fold_calls) {
+        found.folded.request(call.wait, context, *this, [this, s, shared = found.shared] {
+            auto made = std::make_unique<const StepProgram>(*step, s, rule.state()->description,
+                                                            uniforms);
+            for (std::size_t k = 0; k < shared->levels.size(); ++k) {
+                made->levels[k].arguments->compile_like(*shared->levels[k].arguments);
+            }
+            made->program->compile_like(*shared->program);
+            return made;
+        });
+    }
+    return *found.shared;
+}
+
+TierStats BoundRule::stats() const {
+    TierStats stats;
+    std::int64_t nanoseconds = 0;
+    const auto add = [&](const TieredProgram& program) {
+        stats.compiled_variants += program.compiled_codes();
+        nanoseconds += program.compile_nanoseconds();
+    };
+    state_->rule.state()->each_program(state_->options.real, add);
+    const std::scoped_lock lock(state_->mutex_);
+    for (const auto& [signature, programs] : state_->programs_) {
+        if (const StepProgram* folded = programs->folded.get()) {
+            folded->each(add);
+        }
+    }
+    stats.compile_seconds = static_cast<double>(nanoseconds) * 1e-9;
+    return stats;
+}
+
 BoundRule::BoundRule(Rule rule, const BoundRuleOptions& options)
     : state_(std::make_shared<const State>(std::move(rule), options)) {}
 

@@ -1,6 +1,8 @@
 // Runs steps of a bound rule: which code, over which arrays.
 #include "bound_rule_state.hpp"
 
+#include <bitaxon/core/error.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -8,23 +10,22 @@
 namespace bitaxon::jit {
 namespace {
 
-// Operations of a call that is worth making machine code for before it runs.
-constexpr double kWorkAtOnce = 1e5;
 // Rows that external functions are called with at once.
 constexpr std::size_t kExternalBlock = 1024;
 
-// A program, and the code for it if there is any.
+// A program, the targets that it may run on, and the uniform values that it reads.
 struct Runner {
     const TieredProgram* program = nullptr;
-    const MachineCode* code = nullptr;
+    Targets targets;
     std::vector<std::uint64_t> uniforms;
 
+    const MachineCode* code() const { return program->code(targets, false); }
     void run(Frame frame, std::size_t begin, std::size_t end) const {
         frame.uniforms = uniforms.data();
         const auto first = static_cast<std::int64_t>(begin);
         const auto last = static_cast<std::int64_t>(end);
-        if (code != nullptr) {
-            code->function(&frame, first, last);
+        if (const MachineCode* ready = code()) {
+            ready->function(&frame, first, last);
         } else {
             program->interpret(frame, first, last);
         }
@@ -40,9 +41,9 @@ void* row_zero(double* block, std::size_t first) {
 }  // namespace
 
 struct BoundRule::Call::Plan {
-    void choose_code(Runner& runner, kernels::Tier tier, std::size_t neurons, bool eager) const;
     void set_uniforms(const BoundRule::State& state, const StepRun& run, Type current_type,
                       bool uniform_current, Runner& runner) const;
+    void check_overlap(std::size_t begin, std::size_t end) const;
     void run_steps_apart(std::size_t begin, std::size_t end) const;
     void run_block(Frame frame, std::vector<const void*>& step_inputs, std::size_t begin,
                    std::size_t end) const;
@@ -57,26 +58,6 @@ struct BoundRule::Call::Plan {
     std::vector<std::int64_t> input_step_bytes;
     std::vector<std::int64_t> output_step_bytes;
 };
-
-void BoundRule::Call::Plan::choose_code(Runner& runner, kernels::Tier tier, std::size_t neurons,
-                                        bool eager) const {
-    const std::optional<Target> target = target_of(tier);
-    if (!target) {
-        return;
-    }
-    const double work = static_cast<double>(neurons) * static_cast<double>(frame.steps) *
-                        static_cast<double>(1 + runner.program->operations());
-    const auto find = [&](Target t) {
-        return eager || work > kWorkAtOnce ? runner.program->compile(t, false)
-                                           : runner.program->code(t, false);
-    };
-    if (neurons == 1 && *target != Target::neon) {
-        runner.code = find(Target::scalar);
-    }
-    if (runner.code == nullptr) {
-        runner.code = find(*target);
-    }
-}
 
 void BoundRule::Call::Plan::set_uniforms(const BoundRule::State& state, const StepRun& run,
                                          Type current_type, bool uniform_current,
@@ -96,8 +77,8 @@ void BoundRule::Call::Plan::set_uniforms(const BoundRule::State& state, const St
     runner.program->prologue().run(uniforms.data());
 }
 
-BoundRule::Call::Call(const BoundRule& rule, const StepRun& run, kernels::Tier tier,
-                      std::size_t neurons, bool eager)
+BoundRule::Call::Call(const BoundRule& rule, const StepRun& run, const RunCall& call,
+                      const ExecutionContext& context)
     : plan_(std::make_unique<Plan>()) {
     const BoundRule::State& s = *rule.state_;
     const Rule::State& made = *s.rule.state();
@@ -105,7 +86,7 @@ BoundRule::Call::Call(const BoundRule& rule, const StepRun& run, kernels::Tier t
     signature.current = s.rule.takes_current() ? run.current_kind : CurrentKind::uniform;
     signature.recorded.assign(run.recorded.begin(), run.recorded.end());
     Plan& p = *plan_;
-    p.programs = &made.program(signature);
+    p.programs = &s.program(signature, call, context);
     p.functions = &made.functions();
 
     for (std::size_t k = 0; k < s.step->states.size(); ++k) {
@@ -140,16 +121,21 @@ BoundRule::Call::Call(const BoundRule& rule, const StepRun& run, kernels::Tier t
                run.steps};
 
     const bool uniform_current = signature.current == CurrentKind::uniform;
-    p.main.program = p.programs->program.get();
-    for (const StepProgram::CallLevel& level : p.programs->levels) {
-        p.levels.push_back({level.arguments.get(), nullptr, {}});
-    }
-    for (Runner& runner : p.levels) {
-        p.choose_code(runner, tier, neurons, eager);
+    const std::size_t neurons = s.options.neurons;
+    const Targets targets = targets_of(context.tier(), neurons == 1);
+    const auto prepare = [&](Runner& runner, const TieredProgram& program) {
+        runner.program = &program;
+        runner.targets = targets;
+        const double work = static_cast<double>(neurons) * static_cast<double>(call.steps) *
+                            static_cast<double>(1 + program.operations());
+        promote(program, targets, false, {call.number, work, call.wait}, s.options.thresholds, context,
+                s);
         p.set_uniforms(s, run, rule.current_type(), uniform_current, runner);
+    };
+    for (const StepProgram::CallLevel& level : p.programs->levels) {
+        prepare(p.levels.emplace_back(), *level.arguments);
     }
-    p.choose_code(p.main, tier, neurons, eager);
-    p.set_uniforms(s, run, rule.current_type(), uniform_current, p.main);
+    prepare(p.main, *p.programs->program);
 }
 
 BoundRule::Call::Call(Call&&) noexcept = default;
@@ -160,16 +146,47 @@ std::size_t BoundRule::Call::operations() const noexcept {
 }
 
 std::string_view BoundRule::Call::backend() const noexcept {
-    return plan_->main.code == nullptr ? "interpreter" : name(plan_->main.code->target);
+    const MachineCode* code = plan_->main.code();
+    return code == nullptr ? "interpreter" : name(code->target);
 }
 
 void BoundRule::Call::run(std::size_t begin, std::size_t end) const {
     const Plan& p = *plan_;
+    p.check_overlap(begin, end);
     const bool has_states = !p.main.program->program().states.empty();
     if (p.levels.empty() && (has_states || p.frame.steps == 1)) {
         p.main.run(p.frame, begin, end);
     } else {
         p.run_steps_apart(begin, end);
+    }
+}
+
+// What is the same in all steps is read once by one backend and in every step by another.
+void BoundRule::Call::Plan::check_overlap(std::size_t begin, std::size_t end) const {
+    const Program& program = main.program->program();
+    struct Bytes {
+        std::uintptr_t first;
+        std::uintptr_t last;
+    };
+    const auto rows_of = [&](const void* array, Type type, bool bits) {
+        const auto at = reinterpret_cast<std::uintptr_t>(array);
+        const auto lane = static_cast<std::size_t>(lane_bytes(type));
+        return bits ? Bytes{at + begin / 8, at + (end + 7) / 8}
+                    : Bytes{at + begin * lane, at + end * lane};
+    };
+    for (std::size_t o = program.states.size(); o < outputs.size(); ++o) {
+        const ProgramOutput& output = program.outputs[o];
+        Bytes written = rows_of(outputs[o], output.type, output.bits);
+        const std::int64_t moved = output_step_bytes[o] * (frame.steps - 1);
+        (moved < 0 ? written.first : written.last) += static_cast<std::uintptr_t>(moved);
+        for (std::size_t i = 0; i < inputs.size(); ++i) {
+            const ProgramInput& input = program.inputs[i];
+            const Bytes read = rows_of(inputs[i], input.type, false);
+            if (!input.per_step && written.first < read.last && read.first < written.last) {
+                throw_error(ErrorCode::invalid_shape, output.bits ? "spikes" : "records",
+                            "memory that overlaps a state or a parameter", "memory of its own");
+            }
+        }
     }
 }
 

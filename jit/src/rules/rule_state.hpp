@@ -50,8 +50,10 @@ struct Slots {
 
 /// A program, and where its input arrays come from.
 struct StepProgram {
+    /// `folded`: lanes of the uniform values by slot, to be constants but for the current; empty: they are
+    /// read.
     StepProgram(const OptimisedStep& step, const Signature& signature,
-                const Description& description);
+                const Description& description, std::span<const std::uint64_t> folded = {});
 
     struct Array {
         LeafKind kind;
@@ -70,6 +72,14 @@ struct StepProgram {
     std::vector<Array> arrays;  ///< inputs after the states; results of external calls come last
     std::vector<CallLevel> levels;
     std::unique_ptr<TieredProgram> program;
+
+    template <class Visit>
+    void each(Visit visit) const {
+        for (const CallLevel& level : levels) {
+            visit(*level.arguments);
+        }
+        visit(*program);
+    }
 };
 
 struct Rule::State {
@@ -78,6 +88,16 @@ struct Rule::State {
     const FunctionTable& functions() const noexcept { return options.functions.table(); }
     const OptimisedStep& step(Type real) const;
     const StepProgram& program(const Signature& signature) const;
+    /// Every TieredProgram of the rule for this meaning of `real`.
+    template <class Visit>
+    void each_program(Type real, Visit visit) const {
+        const std::scoped_lock lock(mutex_);
+        for (const auto& [signature, program] : programs_) {
+            if (signature.real == real && program) {
+                program->each(visit);
+            }
+        }
+    }
     std::size_t uniform_count() const noexcept {
         return Slots::parameters + description.parameters.size() + derived_count;
     }

@@ -13,8 +13,8 @@ Type held_type(Type type) { return type == Type::i16 ? Type::i32 : type; }
 class ProgramBuilder {
   public:
     ProgramBuilder(const OptimisedStep& step, const Signature& signature,
-                   const Description& description)
-        : step_(step), signature_(signature), description_(description) {}
+                   const Description& description, std::span<const std::uint64_t> folded)
+        : step_(step), signature_(signature), description_(description), folded_(folded) {}
 
     /// The step, or the part of it that the calls of `wanted` need for their arguments; both read
     /// the results of the calls in `known` from arrays behind the others.
@@ -25,7 +25,9 @@ class ProgramBuilder {
   private:
     Leaves leaves(std::span<const NodeId> known);
     NodeId uniform(Type type, std::size_t slot) {
-        return program_.graph.make(Op::uniform, held_type(type), {}, slot);
+        return folded_.empty() || slot == Slots::current
+                   ? program_.graph.make(Op::uniform, held_type(type), {}, slot)
+                   : program_.graph.constant_bits(held_type(type), folded_[slot]);
     }
     NodeId array(Type type, LeafKind kind, std::uint32_t index, bool per_step);
     NodeId leaf(const Leaf& leaf);
@@ -33,6 +35,7 @@ class ProgramBuilder {
     const OptimisedStep& step_;
     const Signature& signature_;
     const Description& description_;
+    std::span<const std::uint64_t> folded_;
     Program program_;
     std::vector<StepProgram::Array> arrays_;
 };
@@ -155,7 +158,7 @@ OptimisedStep::OptimisedStep(StepGraph built, Type real) : step(std::move(built)
 }
 
 StepProgram::StepProgram(const OptimisedStep& step, const Signature& signature,
-                         const Description& description) {
+                         const Description& description, std::span<const std::uint64_t> folded) {
     const std::size_t uniforms =
         Slots::parameters + description.parameters.size() + signature.derived.size();
     std::vector<NodeId> known;
@@ -163,7 +166,8 @@ StepProgram::StepProgram(const OptimisedStep& step, const Signature& signature,
          call_levels(step.optimised.graph, step.optimised.roots)) {
         CallLevel made;
         made.arguments = std::make_unique<TieredProgram>(
-            ProgramBuilder(step, signature, description).build_arguments(known, level), uniforms);
+            ProgramBuilder(step, signature, description, folded).build_arguments(known, level),
+            uniforms);
         for (const NodeId id : level) {
             const Node& call = step.optimised.graph[id];
             made.calls.push_back({call.payload & 0xffffffff, call.count});
@@ -171,7 +175,7 @@ StepProgram::StepProgram(const OptimisedStep& step, const Signature& signature,
         known.insert(known.end(), level.begin(), level.end());
         levels.push_back(std::move(made));
     }
-    ProgramBuilder builder(step, signature, description);
+    ProgramBuilder builder(step, signature, description, folded);
     program = std::make_unique<TieredProgram>(builder.build_step(known), uniforms);
     arrays = builder.arrays();
 }

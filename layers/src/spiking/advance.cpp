@@ -28,8 +28,6 @@ constexpr std::size_t kMinChunk = 8;
 // Recorded neurons are run in groups that begin at a multiple of this.
 constexpr std::size_t kGroup = 64;
 constexpr std::size_t kRecordedValues = std::size_t{1} << 18;
-// Calls after which single steps are worth machine code.
-constexpr std::uint64_t kEagerCalls = 100;
 
 template <class T>
 std::size_t first_nan(const std::byte* data, std::size_t begin, std::size_t end) {
@@ -191,10 +189,10 @@ void Chunk::run() {
         }
     }
     run_ = step_run(0, steps_);
-    const jit::BoundRule::Call plain(s_.bound, run_, context_.tier(), s_.neurons,
-                                     s_.calls >= kEagerCalls);
+    const jit::BoundRule::Call plain(s_.bound, run_, s_.call, context_);
     s_.operations = plain.operations();
     s_.backend = plain.backend();
+    s_.machine_code_calls += first_ == 0 && s_.backend != "interpreter" ? 1 : 0;
     for (std::size_t k = 0; k < s_.recorded.size(); ++k) {
         s_.recording.values[k].resize((s_.recording.steps + steps_) * s_.recording.neurons.size());
     }
@@ -263,8 +261,7 @@ void Chunk::run_range(const jit::BoundRule::Call& plain, const Range& range) {
     run.recorded = s_.recorded;
     run.records = pointers.data();
     run.record_step_bytes = static_cast<std::int64_t>(count * 8);
-    jit::BoundRule::Call(s_.bound, run, context_.tier(), s_.neurons, s_.calls >= kEagerCalls)
-        .run(range.begin, range.end);
+    jit::BoundRule::Call(s_.bound, run, s_.call, context_).run(range.begin, range.end);
     record(range, rows);
 }
 
@@ -315,7 +312,7 @@ void Chunk::report_nan() {
     const Range all{0, s_.neurons, false};
     while (done < steps_ && (done == 0 || !has_nan(all))) {
         const jit::StepRun run = step_run(done, 1);
-        jit::BoundRule::Call(s_.bound, run, context_.tier(), s_.neurons, false).run(0, s_.neurons);
+        jit::BoundRule::Call(s_.bound, run, s_.call, context_).run(0, s_.neurons);
         ++done;
     }
     std::size_t neuron = s_.neurons;
@@ -357,7 +354,6 @@ std::size_t Population::State::chunk_steps() const noexcept {
 
 void Population::State::advance(const ExecutionContext& context, CurrentSource& current,
                                 std::size_t first, std::size_t steps, std::uint64_t* spikes) {
-    ++calls;
     Chunk(*this, context, current, first, steps, spikes).run();
 }
 

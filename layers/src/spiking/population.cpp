@@ -22,7 +22,8 @@ jit::BoundRuleOptions binding(const PopulationOptions& options, std::size_t neur
             .neurons = neurons,
             .parameters = std::move(parameters),
             .seed = *options.seed,
-            .population = options.id};
+            .population = options.id,
+            .thresholds = options.thresholds};
 }
 
 PopulationOptions complete(std::size_t neurons, PopulationOptions options) {
@@ -120,8 +121,18 @@ Population::State::State(std::size_t n, const jit::Rule& r, const PopulationOpti
     }
 }
 
-void Population::State::bind() {
-    bound = jit::BoundRule(rule, binding(options, neurons, parameters));
+void Population::State::bind(std::vector<std::vector<double>> changed) {
+    if (changed != parameters) {
+        bound = jit::BoundRule(rule, binding(options, neurons, changed));
+        parameters = std::move(changed);
+        call.unchanged = 0;
+    }
+}
+
+void Population::State::begin_call(std::size_t steps) noexcept {
+    ++call.number;
+    ++call.unchanged;
+    call.steps = static_cast<std::int64_t>(steps);
 }
 
 void Population::State::initialise(std::size_t number) {
@@ -155,8 +166,19 @@ double Population::dt() const noexcept { return state_->options.dt; }
 std::uint64_t Population::seed() const noexcept { return *state_->options.seed; }
 std::uint64_t Population::id() const noexcept { return state_->options.id; }
 jit::Type Population::dtype() const noexcept { return state_->options.dtype; }
+const jit::Thresholds& Population::thresholds() const noexcept {
+    return state_->options.thresholds;
+}
 std::uint64_t Population::step_count() const noexcept { return state_->step_count; }
 std::string_view Population::backend() const noexcept { return state_->backend; }
+
+jit::TierStats Population::stats() const {
+    jit::TierStats stats = state_->bound.stats();
+    stats.calls = state_->call.number;
+    stats.machine_code_calls = state_->machine_code_calls;
+    stats.tier = state_->backend;
+    return stats;
+}
 
 std::string Population::repr() const {
     std::string text = fmt::format(
@@ -177,6 +199,7 @@ std::span<const std::uint64_t> Population::step(const ExecutionContext& context,
                                                 const Current& current) {
     State& s = *state_;
     CurrentSource source(current, s.bound, s.neurons, 1);
+    s.begin_call(1);
     s.advance(context, source, 0, 1, s.last_spikes.data());
     return s.last_spikes;
 }
@@ -196,6 +219,7 @@ Spikes Population::run(const ExecutionContext& context, const Current& current, 
     if (s.rule.spikes()) {
         spikes.bits.resize(steps * spikes.words());
     }
+    s.begin_call(steps);
     const double nanoseconds = static_cast<double>(steps) * static_cast<double>(s.neurons) *
                                static_cast<double>(s.operations) * kNanosecondsPerOperation;
     context.supervise(monitor, steps, nanoseconds, [&](Job& job) {
@@ -262,8 +286,7 @@ void Population::set_parameter(std::string_view name, std::span<const double> va
     }
     std::vector<std::vector<double>> changed = s.parameters;
     changed[number].assign(values.begin(), values.end());
-    s.bound = jit::BoundRule(s.rule, binding(s.options, s.neurons, changed));
-    s.parameters = std::move(changed);
+    s.bind(std::move(changed));
 }
 
 void Population::set_rule(const jit::Rule& rule) {
@@ -348,8 +371,7 @@ void Population::restore(const PopulationSnapshot& snapshot) {
     for (const auto& [name, values] : snapshot.parameters) {
         parameters[s.parameter(name)] = values;
     }
-    s.bound = jit::BoundRule(s.rule, binding(s.options, s.neurons, parameters));
-    s.parameters = std::move(parameters);
+    s.bind(std::move(parameters));
     for (std::size_t k = 0; k < s.states.size(); ++k) {
         std::memcpy(s.states[k].data(), snapshot.states[k].data(), s.states[k].bytes());
     }

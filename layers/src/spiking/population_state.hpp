@@ -14,6 +14,8 @@ namespace bitaxon {
 struct Population::State {
     State(std::size_t neurons, const jit::Rule& rule, const PopulationOptions& options);
 
+    /// A call begins, of as many steps.
+    void begin_call(std::size_t steps) noexcept;
     /// Runs `steps` steps from step_count on and writes their spikes, if the rule spikes. `first`
     /// is the first one's number in the run. @throws Error when a value becomes NaN
     void advance(const ExecutionContext& context, CurrentSource& current, std::size_t first,
@@ -21,7 +23,8 @@ struct Population::State {
     /// Steps that are worth running at once: enough to pay, few enough to be cancelled soon.
     std::size_t chunk_steps() const noexcept;
 
-    void bind();
+    /// Other parameters; the present ones stay if these don't fit. @throws Error
+    void bind(std::vector<std::vector<double>> changed);
     void initialise(std::size_t number);
     std::size_t variable(std::string_view name) const;
     std::size_t parameter(std::string_view name) const;
@@ -35,7 +38,8 @@ struct Population::State {
     jit::BoundRule bound;
     std::vector<StateArray> states;
     std::uint64_t step_count = 0;
-    std::uint64_t calls = 0;
+    jit::RunCall call{.number = 0, .unchanged = 0};  ///< the present or the last one
+    std::int64_t machine_code_calls = 0;
     std::size_t operations = 100;  ///< of a neuron's step; a guess until the first one
     std::string_view backend = "interpreter";
     std::vector<std::uint64_t> last_spikes;

@@ -2,8 +2,9 @@
 // state.
 #pragma once
 
+#include <bitaxon/core/context.hpp>
 #include <bitaxon/jit/rule.hpp>
-#include <bitaxon/kernels/tier.hpp>
+#include <bitaxon/jit/tiers.hpp>
 
 #include <cstdint>
 #include <string>
@@ -18,6 +19,7 @@ struct BoundRuleOptions {
     std::vector<std::vector<double>> parameters = {};
     std::uint64_t seed = 0;
     std::uint64_t population = 0;  ///< names the random numbers, with seed, neuron, step and site
+    Thresholds thresholds = {};
 };
 
 /// How the input current is given.
@@ -38,12 +40,22 @@ struct StepRun {
     std::int64_t first_step = 0;
     std::int64_t steps = 1;
     /// Packed bits of the first step, if the rule spikes; each step's lie this far from the last's.
+    /// These and the records below share no memory with states, parameters, or a current that is the
+    /// same in all steps.
     void* spikes = nullptr;
     std::int64_t spike_step_bytes = 0;
     /// Numbers of variables whose values at the start of each step are stored, and where.
     std::span<const std::uint32_t> recorded = {};
     void* const* records = nullptr;
     std::int64_t record_step_bytes = 0;
+};
+
+/// What a StepRun is a part of: decides what is compiled when, and changes no result.
+struct RunCall {
+    std::int64_t number = 1;     ///< of the caller's call, counted from 1
+    std::int64_t unchanged = 1;  ///< calls of the same bound rule, this one included
+    std::int64_t steps = 1;      ///< of the whole call
+    bool wait = false;           ///< for machine code, whatever the call is worth
 };
 
 /// Immutable: another parameter is another bound rule. Cheap to make once its rule has run.
@@ -64,6 +76,10 @@ class BoundRule {
     /// Writes the values that a state begins with, one for each neuron.
     void initialise(std::size_t state, void* values) const;
 
+    /// Code that exists for the rule, which all its bound rules share, and for this one's values alone;
+    /// calls are the caller's business.
+    TierStats stats() const;
+
     class Call;
     struct State;  ///< opaque
 
@@ -75,22 +91,22 @@ class BoundRule {
 /// be. The bound rule must outlive it, and so must what the run points to.
 class BoundRule::Call {
   public:
-    /// Machine code is made now if there is none yet and `neurons`, times steps and operations, are
-    /// worth it, or if `eager`; else the interpreter goes on.
-    Call(const BoundRule& rule, const StepRun& run, kernels::Tier tier, std::size_t neurons,
-         bool eager);
+    /// Code is made as the thresholds of the rule say; until it is there the interpreter goes on.
+    Call(const BoundRule& rule, const StepRun& run, const RunCall& call,
+         const ExecutionContext& context);
     Call(Call&&) noexcept;
     ~Call();
 
     /// Primitive operations of a neuron's step, roughly.
     std::size_t operations() const noexcept;
-    /// What runs it: "interpreter", "avx2", "avx512", "neon", or "scalar" for one neuron of
-    /// integers.
+    /// What a run would begin with: "interpreter", "avx2", "avx512", "neon", or "scalar" for one
+    /// neuron.
     std::string_view backend() const noexcept;
 
     /// Neurons [begin, end); begin is a multiple of 8, and so is end unless it is the number of
     /// neurons. External functions are called here, for blocks of at most 1,024 neurons, and may
-    /// throw.
+    /// throw. Machine code that has come in the meantime takes over.
+    /// @throws Error if spikes or records overlap what they must not
     void run(std::size_t begin, std::size_t end) const;
 
   private:

@@ -3,6 +3,7 @@
 
 #include <bitaxon/core/context.hpp>
 #include <bitaxon/jit/expression.hpp>
+#include <bitaxon/jit/tiers.hpp>
 
 #include <algorithm>
 #include <array>
@@ -15,13 +16,6 @@
 #include <type_traits>
 
 namespace bitaxon::jit {
-
-/// When a kernel moves from one tier of compilation to the next. Counted in calls, never timed.
-struct Thresholds {
-    std::int64_t background_calls = 100;  ///< machine code is made in the background at this call
-    std::int64_t work_at_once = 100'000;  ///< rows x operations of a call that compiles before it runs
-    std::int64_t fold_calls = 1'000;      ///< uniform values that stayed the same are folded
-};
 
 struct CompileOptions {
     MathMode mode = MathMode::contract;
@@ -49,15 +43,6 @@ struct Arguments {
 
 /// A kernel has at most as many arguments, and at most as many results.
 inline constexpr std::size_t kMaxArrays = 64;
-
-/// What a kernel has done so far.
-struct KernelStats {
-    std::int64_t calls = 0;
-    std::int64_t machine_code_calls = 0;   ///< calls that ran machine code from their first row
-    std::int64_t compiled_variants = 0;    ///< pieces of machine code: by uniform arguments, target, stores
-    double compile_seconds = 0;            ///< in code generation
-    std::string tier;                      ///< "interpreter", "avx2", "avx512" or "neon": the last call's
-};
 
 /// Immutable apart from its statistics and its code; copies share both. Const methods may be called from
 /// many threads at once.
@@ -102,7 +87,7 @@ class Kernel {
     /// The graph as parsed, the rewrites that were applied, the primitives, where and how the code
     /// runs, and the assembly, for a context's tier.
     std::string explain(const ExecutionContext& context = ExecutionContext::shared()) const;
-    KernelStats stats() const;
+    TierStats stats() const;
 
     struct State;
 

@@ -5,6 +5,7 @@
 #include <bitaxon/core/error.hpp>
 #include <bitaxon/core/matrix_view.hpp>
 #include <bitaxon/jit/rule.hpp>
+#include <bitaxon/jit/tiers.hpp>
 
 #include <cstdint>
 #include <map>
@@ -27,6 +28,10 @@ struct PopulationOptions {
     jit::Type dtype = jit::Type::f64;  ///< f32 or f64: what the rule's `real` is
     /// One value, or one for each neuron; the rule's defaults for others.
     std::map<std::string, std::vector<double>> parameters = {};
+    /// When steps move from the interpreter to machine code, and on to machine code in which parameters
+    /// and what follows from them are constants; setting a parameter drops that. A call is a step() or
+    /// a run().
+    jit::Thresholds thresholds = {};
 };
 
 /// What a rule reads as i: one value for all neurons, one for each, or one for each neuron and
@@ -107,7 +112,7 @@ struct StateView {
 /// refractory), reset; time is the number of steps since the beginning.
 ///
 /// Results depend on the rule, its parameters, the inputs, dt, dtype, seed and id alone: never on
-/// the number of threads, the tier, or how a run is cut into calls. Random numbers are keyed by
+/// the number of threads, the tier, how a run is cut into calls, or what is compiled when. Random numbers are keyed by
 /// (seed, id, neuron, step, place in the text). Const methods may be called from many threads at
 /// once.
 class Population {
@@ -127,10 +132,13 @@ class Population {
     std::uint64_t seed() const noexcept;
     std::uint64_t id() const noexcept;
     jit::Type dtype() const noexcept;
+    const jit::Thresholds& thresholds() const noexcept;
     std::uint64_t step_count() const noexcept;  ///< steps since the beginning
-    /// What ran the last steps: "interpreter", "avx2", "avx512", "neon", or "scalar" for one neuron
-    /// of integers.
+    /// What ran the last steps: "interpreter", "avx2", "avx512", "neon", or "scalar" for one neuron.
     std::string_view backend() const noexcept;
+    /// Calls of step() and run() with the present rule, and the code that exists for it: populations of
+    /// one Rule share code, but for that in which their parameters are constants.
+    jit::TierStats stats() const;
     std::string repr() const;
 
     /// One step. Returns the packed bits of those who spiked, valid until the next step.
