@@ -20,6 +20,8 @@ constexpr Peer kPeers[] = {
     {"batch/samples", "1x64x32x1024", 0.1e6, kPage},
     {"batch/samples", "10x64x32x1024", 0.3e6, kPage},
     {"batch/samples", "1000x64x32x1024", 15e6, kPage},
+    {"neurons/lif-q88", "1x100000", 0.74e6, kPage},
+    {"neurons/lif-q88", "100x100000", 25.2e6, kOther},
 };
 
 }  // namespace

@@ -72,10 +72,22 @@ void move(const Traffic& t) noexcept {
 
 void store(u64* to, std::size_t lines) noexcept { std::fill_n(to, lines * kLineWords, kKeyA); }
 
+// Products and sums: a fused one would be a call of the C library where the CPU has none.
+template <class T>
+u64 multiply_add() noexcept {
+    T chains[kFmaChains];
+    std::iota(chains, chains + kFmaChains, T{0});
+    for (std::size_t i = 0; i < kFmaRepeats; ++i)
+        for (T& x : chains) x = x * T{0.5} + T{1};
+    return static_cast<u64>(std::accumulate(chains, chains + kFmaChains, T{0}));
+}
+
 constexpr Tile kTiles[] = {{4, 4, and_popcount<4, 4>}};
 constexpr u64 (*kReads[])(const u64*, std::size_t) noexcept = {read};
 constexpr void (*kMoves[])(const Traffic&) noexcept = {move};
-constexpr Code kCode{"scalar", kTiles, random_words, kReads, kMoves, store};
+constexpr Fma kFma32{1, multiply_add<float>};
+constexpr Fma kFma64{1, multiply_add<double>};
+constexpr Code kCode{"scalar", kTiles, random_words, kReads, kMoves, store, kFma32, kFma64};
 
 }  // namespace scalar
 
@@ -115,14 +127,14 @@ u64 and_popcount(const u64* operands) noexcept {
 }
 
 constexpr Tile kTiles[] = {{4, 4, and_popcount<4, 4>}};
-constexpr Code kCode{"popcnt",       kTiles,         scalar::random_words,
-                     scalar::kReads, scalar::kMoves, scalar::store};
+constexpr Code kCode{"popcnt",       kTiles,        scalar::random_words, scalar::kReads,
+                     scalar::kMoves, scalar::store, scalar::kFma32,       scalar::kFma64};
 
 }  // namespace popcnt
 
 #pragma GCC pop_options
 #pragma GCC push_options
-#pragma GCC target("avx2,popcnt")
+#pragma GCC target("avx2,fma,popcnt")
 namespace avx2 {
 
 template <std::size_t Count>
@@ -244,11 +256,40 @@ void stream_store(u64* to, std::size_t lines) noexcept {
     _mm_sfence();
 }
 
+u64 fma32() noexcept {
+    const __m256 a = _mm256_set1_ps(0.5f);
+    const __m256 b = _mm256_set1_ps(1);
+    __m256 chains[kFmaChains];
+    unroll<kFmaChains>(
+        [&](std::size_t c) { chains[c] = _mm256_set1_ps(static_cast<float>(c)); });
+    for (std::size_t i = 0; i < kFmaRepeats; ++i)
+        unroll<kFmaChains>(
+            [&](std::size_t c) { chains[c] = _mm256_fmadd_ps(chains[c], a, b); });
+    unroll<kFmaChains - 1>(
+        [&](std::size_t c) { chains[0] = _mm256_add_ps(chains[0], chains[c + 1]); });
+    return static_cast<u64>(_mm256_cvtss_f32(chains[0]));
+}
+
+u64 fma64() noexcept {
+    const __m256d a = _mm256_set1_pd(0.5);
+    const __m256d b = _mm256_set1_pd(1);
+    __m256d chains[kFmaChains];
+    unroll<kFmaChains>(
+        [&](std::size_t c) { chains[c] = _mm256_set1_pd(static_cast<double>(c)); });
+    for (std::size_t i = 0; i < kFmaRepeats; ++i)
+        unroll<kFmaChains>(
+            [&](std::size_t c) { chains[c] = _mm256_fmadd_pd(chains[c], a, b); });
+    unroll<kFmaChains - 1>(
+        [&](std::size_t c) { chains[0] = _mm256_add_pd(chains[0], chains[c + 1]); });
+    return static_cast<u64>(_mm256_cvtsd_f64(chains[0]));
+}
+
 constexpr u64 (*kReads[])(const u64*, std::size_t) noexcept = {read<false>, read<true>};
 constexpr void (*kMoves[])(const Traffic&) noexcept = {move<false, false>, move<false, true>,
                                                        move<true, false>, move<true, true>};
 constexpr Tile kTiles[] = {{2, 4, and_popcount<2, 4>}, {1, 4, and_popcount<1, 4>}};
-constexpr Code kCode{"avx2", kTiles, random_words, kReads, kMoves, stream_store};
+constexpr Code kCode{"avx2", kTiles,       random_words, kReads,
+                     kMoves, stream_store, {8, fma32},   {4, fma64}};
 
 }  // namespace avx2
 
@@ -366,12 +407,41 @@ void stream_store(u64* to, std::size_t lines) noexcept {
     _mm_sfence();
 }
 
+u64 fma32() noexcept {
+    const __m512 a = _mm512_set1_ps(0.5f);
+    const __m512 b = _mm512_set1_ps(1);
+    __m512 chains[kFmaChains];
+    unroll<kFmaChains>(
+        [&](std::size_t c) { chains[c] = _mm512_set1_ps(static_cast<float>(c)); });
+    for (std::size_t i = 0; i < kFmaRepeats; ++i)
+        unroll<kFmaChains>(
+            [&](std::size_t c) { chains[c] = _mm512_fmadd_ps(chains[c], a, b); });
+    unroll<kFmaChains - 1>(
+        [&](std::size_t c) { chains[0] = _mm512_add_ps(chains[0], chains[c + 1]); });
+    return static_cast<u64>(_mm512_cvtss_f32(chains[0]));
+}
+
+u64 fma64() noexcept {
+    const __m512d a = _mm512_set1_pd(0.5);
+    const __m512d b = _mm512_set1_pd(1);
+    __m512d chains[kFmaChains];
+    unroll<kFmaChains>(
+        [&](std::size_t c) { chains[c] = _mm512_set1_pd(static_cast<double>(c)); });
+    for (std::size_t i = 0; i < kFmaRepeats; ++i)
+        unroll<kFmaChains>(
+            [&](std::size_t c) { chains[c] = _mm512_fmadd_pd(chains[c], a, b); });
+    unroll<kFmaChains - 1>(
+        [&](std::size_t c) { chains[0] = _mm512_add_pd(chains[0], chains[c + 1]); });
+    return static_cast<u64>(_mm512_cvtsd_f64(chains[0]));
+}
+
 constexpr u64 (*kReads[])(const u64*, std::size_t) noexcept = {read<false>, read<true>};
 constexpr void (*kMoves[])(const Traffic&) noexcept = {move<false, false>, move<false, true>,
                                                        move<true, false>, move<true, true>};
 constexpr Tile kTiles[] = {
     {4, 4, and_popcount<4, 4, 1>}, {4, 4, and_popcount<4, 4, 2>}, {4, 6, and_popcount<4, 6, 1>}};
-constexpr Code kCode{"avx512-vpopcntdq", kTiles, random_words, kReads, kMoves, stream_store};
+constexpr Code kCode{"avx512-vpopcntdq", kTiles,       random_words, kReads,
+                     kMoves,             stream_store, {16, fma32},  {8, fma64}};
 
 }  // namespace avx512
 

@@ -18,6 +18,10 @@ inline constexpr std::size_t kTileRepeats = 64;  // per call, so that the final 
 inline constexpr std::size_t kRandomWords = 1 << 15;  // per call
 inline constexpr std::size_t kLineWords = 8;          // 64 bytes
 
+// Chains of multiply-adds that wait for nothing but themselves: more than latency times pipes.
+inline constexpr std::size_t kFmaChains = 12;
+inline constexpr std::size_t kFmaRepeats = 1 << 12;  // per call
+
 // Counts a tile of rows x columns.
 struct Tile {
     std::size_t rows;
@@ -39,6 +43,14 @@ struct Traffic {
     std::size_t writes;
 };
 
+// Fused multiply-adds in registers, so many lanes at once.
+struct Fma {
+    std::size_t lanes;
+    u64 (*run)() noexcept;
+
+    double operations() const { return static_cast<double>(lanes * kFmaChains * kFmaRepeats); }
+};
+
 // The probes' code for one instruction set. Which tile is the fastest depends on where the compiler
 // put it, so there are some to choose from.
 struct Code {
@@ -48,6 +60,8 @@ struct Code {
     std::span<u64 (*const)(const u64* words, std::size_t lines) noexcept> reads;
     std::span<void (*const)(const Traffic& traffic) noexcept> moves;
     void (*stream_store)(u64* to, std::size_t lines) noexcept;
+    Fma fma32;
+    Fma fma64;
 };
 
 // The code of the first instruction set of the list that this CPU has.

@@ -130,6 +130,23 @@ Probe traffic_probe(double bytes, std::size_t reads, std::size_t writes) {
     return probe;
 }
 
+Probe fma_probe(jit::Type type, double operations) {
+    const Fma& fma = type == jit::Type::f64 ? best_code().fma64 : best_code().fma32;
+    return {fmt::format("{} multiply-adds {}, {}", operations, name(type), best_code().name),
+            contestant(fma.operations() / operations, [run = fma.run] { keep(run()); })};
+}
+
+Probe integer_chain_probe(std::size_t steps) {
+    return {"sub imul sar add movsx", contestant(static_cast<double>(steps), [steps] {
+                const volatile std::int32_t given = 20;  // a factor that the compiler doesn't know
+                const std::int32_t leak = given;
+                std::int32_t v = 0;
+                for (std::size_t i = 0; i < steps; ++i)
+                    v = static_cast<std::int16_t>(v + ((100 - v) * leak >> 8) + 128);
+                keep(static_cast<u64>(v));
+            })};
+}
+
 Probe streaming_store_probe(std::size_t words) {
     const auto to = std::make_shared<Words>(words);
     return {fmt::format("streaming store, {}", best_code().name),

@@ -5,6 +5,8 @@
 #include "harness/suite.hpp"
 #include "harness/workloads.hpp"
 
+#include <bitaxon/jit/types.hpp>
+
 #include <cstddef>
 #include <memory>
 
@@ -31,6 +33,14 @@ Probe read_probe(std::shared_ptr<const Words> array);
 /// stores, with or without reading ahead, one by one also by memcpy; the fastest here. Work: bytes
 /// read and written.
 Probe traffic_probe(double bytes, std::size_t reads, std::size_t writes);
+
+/// Fused multiply-adds of f32 or f64 in registers, in chains enough to hide their latency. A work
+/// item is worth `operations` of them.
+Probe fma_probe(jit::Type type, double operations);
+
+/// What one neuron of integers can't do faster: the values of a step that wait for each other, a
+/// difference, a product, a shift, two sums and a sign extension. Work: steps.
+Probe integer_chain_probe(std::size_t steps);
 
 /// Writes an array past the caches. Work: bytes written.
 Probe streaming_store_probe(std::size_t words);

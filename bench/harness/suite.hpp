@@ -132,5 +132,6 @@ void add_encode(Suite& suite);
 void add_dense(Suite& suite);
 void add_batch(Suite& suite);
 void add_expressions(Suite& suite);
+void add_neurons(Suite& suite);
 
 }  // namespace bitaxon::bench
