@@ -24,10 +24,20 @@ constexpr std::size_t kWordsAPiece = 16'384;
 // Outputs larger than any cache are written past them.
 constexpr std::size_t kStreamingBytes = 16 * 1024 * 1024;
 constexpr std::size_t kCacheLine = 64;
-// Turned inputs and outputs of a block: half of a second-level cache.
-constexpr std::size_t kBlockWords = 16'384;
-constexpr std::size_t kMaxGroups = 16;  // words of a step: 1,024 streams
+// Words of a step, at least: a cache line, 512 streams. Wider steps miss the first-level cache.
+constexpr std::size_t kStepWords = 8;
+// Turned inputs and outputs of a block: 64 KiB.
+constexpr std::size_t kBlockWords = 8'192;
 constexpr double kNanosecondsPerGate = 0.2;
+
+// Words of 64 rows lie in as many cache lines, which no hardware foresees.
+template <class Port>
+void prefetch(const Port& port, std::size_t first_row, std::size_t end_row, std::size_t word) {
+    constexpr bool written = !std::is_const_v<std::remove_pointer_t<decltype(port.words)>>;
+    for (std::size_t row = first_row; row < std::min(first_row + 64, end_row); ++row) {
+        __builtin_prefetch(port.stream(row) + word, written);
+    }
+}
 
 // One run of a circuit: what its pieces have in common.
 class CircuitRun {
@@ -69,7 +79,7 @@ class CircuitRun {
     void run_flat(Job& job);
     void run_rows(Job& job);
     void run_steps(Job& job);
-    void run_group(std::size_t first_row, std::size_t rows, std::size_t chunk, Job& job);
+    void run_piece(std::size_t first_row, std::size_t rows, std::size_t chunk, Job& job);
     void turn_in(Word* turned, const In& port, std::size_t first_row, std::size_t rows,
                  std::size_t first_word, std::size_t steps) const;
     void turn_out(const Word* turned, const Out& port, std::size_t first_row, std::size_t rows,
@@ -89,6 +99,7 @@ class CircuitRun {
     std::size_t words_;
     std::vector<Word> uniforms_;
     std::size_t work_ = 0;
+    std::size_t step_words_ = 0;
     const MachineCode* code_ = nullptr;
     const MachineCode* streaming_ = nullptr;
 };
@@ -206,27 +217,27 @@ void CircuitRun::run_rows(Job& job) {
 // With registers.
 
 void CircuitRun::run_steps(Job& job) {
+    // Whole iterations of the machine code: what is left over would be masked, which costs as much
+    // as the lanes that are there, and on some CPUs a lot more.
+    const std::size_t iteration =
+        code_ == nullptr ? 1 : static_cast<std::size_t>(code_->rows_per_vector * code_->unroll);
+    step_words_ = (kStepWords + iteration - 1) / iteration * iteration;
     const auto ports = static_cast<std::size_t>(std::ranges::count(s_.live, 1)) + out_.size();
-    const std::size_t groups = (rows_ + 63) / 64;
-    const auto threads = static_cast<std::size_t>(context_.threads());
-    const std::size_t groups_a_piece =
-        std::clamp<std::size_t>(groups / (2 * threads), 1, kMaxGroups);
-    const std::size_t chunk = std::clamp<std::size_t>(kBlockWords / (ports * groups_a_piece * 64),
-                                                      1, words_);  // words of time
-    const std::size_t pieces = (groups + groups_a_piece - 1) / groups_a_piece;
-    for_pieces(pieces, [&](std::size_t piece) {
-        const std::size_t first = piece * groups_a_piece * 64;
-        run_group(first, std::min(groups_a_piece * 64, rows_ - first), chunk, job);
+    const std::size_t chunk =
+        std::clamp<std::size_t>(kBlockWords / (ports * step_words_ * 64), 1, words_);
+    const std::size_t rows_a_piece = step_words_ * 64;
+    for_pieces((rows_ + rows_a_piece - 1) / rows_a_piece, [&](std::size_t piece) {
+        const std::size_t first = piece * rows_a_piece;
+        run_piece(first, std::min(rows_a_piece, rows_ - first), chunk, job);
     });
 }
 
 // Rows of a piece from the first step to the last, `chunk` words of time at once.
-void CircuitRun::run_group(std::size_t first_row, std::size_t rows, std::size_t chunk, Job& job) {
-    const std::size_t groups = (rows + 63) / 64;
-    const std::size_t block = chunk * 64 * groups;
+void CircuitRun::run_piece(std::size_t first_row, std::size_t rows, std::size_t chunk, Job& job) {
+    const std::size_t block = chunk * 64 * step_words_;
     const std::vector<Flop>& flops = s_.net.flops;
     const auto live = static_cast<std::size_t>(std::ranges::count(s_.live, 1)) - flops.size();
-    const std::size_t size = (live + out_.size()) * block + flops.size() * groups;
+    const std::size_t size = (live + out_.size()) * block + flops.size() * step_words_;
     Scratch scratch = context_.scratch(Scratch::bytes<Word>(size));
     Word* next = scratch.take<Word>(size);
     const auto take = [&](std::size_t count) { return std::exchange(next, next + count); };
@@ -236,8 +247,8 @@ void CircuitRun::run_group(std::size_t first_row, std::size_t rows, std::size_t 
     std::vector<const void*> inputs(in_.size(), nullptr);
     std::vector<void*> outputs;
     for (const Flop& flop : flops) {
-        Word* state = take(groups);
-        std::fill_n(state, groups, flop.initial ? ~Word{0} : 0);
+        Word* state = take(step_words_);
+        std::fill_n(state, step_words_, flop.initial ? ~Word{0} : 0);
         inputs[s_.net.graph[flop.now].payload] = state;
         outputs.push_back(state);
     }
@@ -250,8 +261,9 @@ void CircuitRun::run_group(std::size_t first_row, std::size_t rows, std::size_t 
         turned = take(block);
         outputs.push_back(turned);
     }
-    const std::vector<std::int64_t> step_bytes(std::max(inputs.size(), outputs.size()),
-                                               static_cast<std::int64_t>(groups * sizeof(Word)));
+    const std::vector<std::int64_t> step_bytes(
+        std::max(inputs.size(), outputs.size()),
+        static_cast<std::int64_t>(step_words_ * sizeof(Word)));
     Frame frame{inputs.data(),
                 outputs.data(),
                 uniforms_.data(),
@@ -260,6 +272,7 @@ void CircuitRun::run_group(std::size_t first_row, std::size_t rows, std::size_t 
                 0,
                 0,
                 0};
+    const std::size_t used = code_ == nullptr ? (rows + 63) / 64 : step_words_;
     for (std::size_t word = 0; word < words_; word += chunk) {
         job.check();
         const std::size_t steps = std::min<std::size_t>(chunk * 64, length_ - word * 64);
@@ -270,7 +283,7 @@ void CircuitRun::run_group(std::size_t first_row, std::size_t rows, std::size_t 
         }
         frame.first_step = static_cast<std::int64_t>(word * 64);
         frame.steps = static_cast<std::int64_t>(steps);
-        execute(frame, 0, static_cast<std::int64_t>(groups));
+        execute(frame, 0, static_cast<std::int64_t>(used));
         for (std::size_t k = 0; k < out_.size(); ++k) {
             turn_out(turned_out[k], out_[k], first_row, rows, word, steps);
         }
@@ -278,23 +291,24 @@ void CircuitRun::run_group(std::size_t first_row, std::size_t rows, std::size_t 
     job.add_done(rows);
 }
 
-// turned[step * groups + g] holds rows first_row + 64 g ... + 63 at that step.
+// turned[step * step_words_ + g] holds rows first_row + 64 g ... + 63 at that step.
 void CircuitRun::turn_in(Word* turned, const In& port, std::size_t first_row, std::size_t rows,
                          std::size_t first_word, std::size_t steps) const {
     const std::size_t groups = (rows + 63) / 64;
     if (port.row_stride == 0) {
         for (std::size_t t = 0; t < steps; ++t) {
             const Word bit = port.words[first_word + t / 64] >> t % 64 & 1;
-            std::fill_n(turned + t * groups, groups, Word{0} - bit);
+            std::fill_n(turned + t * step_words_, groups, Word{0} - bit);
         }
         return;
     }
-    for (std::size_t t = 0; t < steps; t += 64) {
-        for (std::size_t g = 0; g < groups; ++g) {
+    for (std::size_t g = 0; g < groups; ++g) {
+        prefetch(port, first_row + 64 * (g + 1), first_row + rows, first_word);
+        for (std::size_t t = 0; t < steps; t += 64) {
             context_.kernels().bit_transpose(
                 port.stream(first_row + 64 * g) + first_word + t / 64, port.row_stride,
-                std::min<std::size_t>(64, rows - 64 * g), turned + t * groups + g,
-                static_cast<std::ptrdiff_t>(groups), std::min<std::size_t>(64, steps - t));
+                std::min<std::size_t>(64, rows - 64 * g), turned + t * step_words_ + g,
+                static_cast<std::ptrdiff_t>(step_words_), std::min<std::size_t>(64, steps - t));
         }
     }
 }
@@ -302,10 +316,11 @@ void CircuitRun::turn_in(Word* turned, const In& port, std::size_t first_row, st
 void CircuitRun::turn_out(const Word* turned, const Out& port, std::size_t first_row,
                           std::size_t rows, std::size_t first_word, std::size_t steps) const {
     const std::size_t groups = (rows + 63) / 64;
-    for (std::size_t t = 0; t < steps; t += 64) {
-        for (std::size_t g = 0; g < groups; ++g) {
+    for (std::size_t g = 0; g < groups; ++g) {
+        prefetch(port, first_row + 64 * (g + 1), first_row + rows, first_word);
+        for (std::size_t t = 0; t < steps; t += 64) {
             context_.kernels().bit_transpose(
-                turned + t * groups + g, static_cast<std::ptrdiff_t>(groups),
+                turned + t * step_words_ + g, static_cast<std::ptrdiff_t>(step_words_),
                 std::min<std::size_t>(64, steps - t),
                 port.stream(first_row + 64 * g) + first_word + t / 64, port.row_stride,
                 std::min<std::size_t>(64, rows - 64 * g));

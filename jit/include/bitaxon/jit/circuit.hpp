@@ -4,6 +4,8 @@
 #include <bitaxon/core/bitstream.hpp>
 #include <bitaxon/core/context.hpp>
 
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -70,5 +72,32 @@ class Circuit {
   private:
     std::shared_ptr<const State> state_;
 };
+
+struct CircuitParameter {
+    std::string_view name;
+    std::int64_t value;  ///< unless another is given
+    std::int64_t least;
+    std::int64_t most;
+    std::int64_t step;  ///< least, least + step, ... are allowed
+    std::string_view meaning;
+};
+
+/// A circuit that comes with the library: an operation of stochastic arithmetic.
+struct BuiltInCircuit {
+    std::string_view name;
+    std::string_view formula;      ///< the value of its output, by the values of its inputs
+    std::string_view coding;       ///< of inputs and outputs: unipolar, bipolar, both
+    std::string_view correlation;  ///< SCC that inputs must have
+    std::string_view source;       ///< author and year
+    std::span<const CircuitParameter> parameters;
+    std::string (*text)(std::span<const std::int64_t> parameters);
+    std::string_view outputs;  ///< names, with blanks between; empty: all wires
+};
+std::span<const BuiltInCircuit> built_in_circuits() noexcept;
+
+/// The built-in circuit of that name, with these parameters in place of its defaults.
+/// @throws Error with the nearest name for an unknown one, and for parameters out of range
+Circuit built_in_circuit(std::string_view name,
+                         const std::map<std::string, std::int64_t>& parameters = {});
 
 }  // namespace bitaxon::jit
