@@ -51,6 +51,15 @@ StreamArray::StreamArray(std::size_t rows, std::size_t streams, std::uint64_t le
     words_ = AlignedWords(rows * row_words());
 }
 
+MutableStreamView StreamArray::mutable_view() noexcept {
+    return {words_.data(),
+            rows_,
+            streams_,
+            length_,
+            static_cast<std::ptrdiff_t>(row_words()),
+            static_cast<std::ptrdiff_t>(words_per_stream())};
+}
+
 StreamView StreamArray::view() const noexcept {
     return {words_.data(),
             rows_,

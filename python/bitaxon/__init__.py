@@ -19,6 +19,7 @@ Every bit is a function of (seed, stream, time) alone: threads, SIMD tier and ba
 
 from . import math, plot
 from ._bitaxon import (
+    Circuit,
     DenseLayer,
     ExecutionContext,
     Functions,
@@ -28,6 +29,7 @@ from ._bitaxon import (
     Population,
     Rule,
     __version__,
+    circuit,
     compile,
     decode,
     describe,
@@ -40,6 +42,7 @@ from ._bitaxon import (
     scc_matrix,
     unpack,
 )
+from .circuits import BuiltInCircuits, CircuitInfo, circuits
 from .errors import (
     CancelledError,
     Error,
@@ -103,8 +106,11 @@ from .rules import BuiltInRules, RuleWatch, load_rule, rule, rules, watch_rule
 from .tracing import Symbol, function
 
 __all__ = [
+    "BuiltInCircuits",
     "BuiltInRules",
     "CancelledError",
+    "Circuit",
+    "CircuitInfo",
     "DenseLayer",
     "Error",
     "ExecutionContext",
@@ -133,6 +139,8 @@ __all__ = [
     "atan2",
     "cbrt",
     "ceil",
+    "circuit",
+    "circuits",
     "clip",
     "compile",
     "cos",

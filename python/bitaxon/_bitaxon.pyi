@@ -242,6 +242,49 @@ def compile(
 ) -> Kernel: ...
 def free_names(text: str) -> tuple[str, ...]: ...
 
+@final
+class Circuit:
+    def __init__(
+        self,
+        text: str,
+        outputs: str | Iterable[str] | None = None,
+        context: ExecutionContext | None = None,
+    ) -> None: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def inputs(self) -> tuple[str, ...]: ...
+    @property
+    def outputs(self) -> tuple[str, ...]: ...
+    @property
+    def gates(self) -> int: ...
+    @property
+    def registers(self) -> int: ...
+    # Any: an array, or a tuple of them where there are several outputs.
+    def __call__(
+        self,
+        *streams: _Words,
+        length: SupportsIndex,
+        out: _Words | tuple[_Words, ...] | None = None,
+        context: ExecutionContext | None = None,
+        **named: _Words,
+    ) -> Any: ...
+    def explain(self, context: ExecutionContext | None = None) -> str: ...
+    def __copy__(self) -> Circuit: ...
+    def __deepcopy__(self, memo: Any) -> Circuit: ...
+
+def built_in_circuit(
+    name: str,
+    parameters: dict[str, SupportsIndex] | None = None,
+    context: ExecutionContext | None = None,
+) -> Circuit: ...
+def built_in_circuits() -> dict[str, tuple[str, str, str, str, dict[str, int]]]: ...
+def circuit(
+    text: str,
+    outputs: str | Iterable[str] | None = None,
+    context: ExecutionContext | None = None,
+) -> Circuit: ...
+
 _Method = Literal["auto", "euler", "exponential_euler", "exact", "heun", "rk4"]
 
 @final

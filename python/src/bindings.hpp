@@ -14,6 +14,7 @@ void bind_dense(pybind11::module_& module);
 void bind_network(pybind11::module_& module);
 void bind_functions(pybind11::module_& module);
 void bind_kernel(pybind11::module_& module);
+void bind_circuit(pybind11::module_& module);
 void bind_rule(pybind11::module_& module);
 void bind_population(pybind11::module_& module);
 

@@ -51,6 +51,39 @@ TEST_P(Elementwise, AgreesWithABitLoopAtEveryLengthAndOffset) {
     }
 }
 
+TEST_P(Elementwise, TransposeMovesEachBitAcrossTheDiagonal) {
+    std::mt19937_64 random{4};
+    for (const std::size_t rows : {0u, 1u, 2u, 31u, 63u, 64u}) {
+        for (const std::size_t columns : {0u, 1u, 17u, 64u}) {
+            for (const std::ptrdiff_t stride : {1, 3, -2}) {
+                SCOPED_TRACE(testing::Message() << rows << " x " << columns << " by " << stride);
+                const std::size_t span = 64 * 3;
+                Guarded<u64> in(span, 1);
+                Guarded<u64> out(span, 2);
+                std::generate(in.begin(), in.end(), [&] { return random(); });
+                std::fill(out.begin(), out.end(), 0x0123456789abcdef);
+                const std::ptrdiff_t first = stride < 0 ? 63 * -stride : 0;
+                const u64* a = in.data() + first;
+                u64* b = out.data() + first;
+                kernels().bit_transpose(a, stride, rows, b, stride, columns);
+                for (std::ptrdiff_t j = 0; j < 64; ++j) {
+                    if (static_cast<std::size_t>(j) >= columns) {
+                        ASSERT_EQ(b[j * stride], 0x0123456789abcdef) << "word " << j;
+                        continue;
+                    }
+                    for (std::size_t i = 0; i < 64; ++i) {
+                        const bool expected =
+                            i < rows &&
+                            bit(&a[static_cast<std::ptrdiff_t>(i) * stride], static_cast<std::size_t>(j));
+                        ASSERT_EQ(bit(&b[j * stride], i), expected) << i << ", " << j;
+                    }
+                }
+                EXPECT_TRUE(out.intact());
+            }
+        }
+    }
+}
+
 TEST_P(Elementwise, OutputMayBeAnInput) {
     std::mt19937_64 random{3};
     for (const std::size_t length : {1u, 65u, 513u, 1031u}) {

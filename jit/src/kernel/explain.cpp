@@ -1,4 +1,5 @@
 // The story of a kernel, from text to assembly.
+#include "../backends/listing.hpp"
 #include "state.hpp"
 
 #include <bitaxon/core/error.hpp>
@@ -29,26 +30,6 @@ std::string functions_text(const Kernel::State& state) {
     return text.empty() ? "" : "functions\n" + text;
 }
 
-std::string stage_text(const TieredProgram& stage, std::optional<Target> target) {
-    const std::vector<NodeId> roots = stage.program().roots();
-    std::string text = fmt::format("primitives ({} in the loop, {} bytes a row)\n{}",
-                                   stage.operations(), stage.row_bytes(),
-                                   print(stage.program().graph, roots));
-    if (!target) {
-        return text + "runs on the interpreter: the context's tier has no code generator\n";
-    }
-    try {
-        const MachineCode code = generate(stage.program(), *target, {.listing = true});
-        text += fmt::format("{}: {} bytes, {} rows a vector, {} vectors an iteration, {} vector "
-                            "registers, {} spills\n{}",
-                            name(*target), code.code_bytes, code.rows_per_vector, code.unroll,
-                            code.registers, code.spills, code.listing);
-    } catch (const Error& error) {
-        text += fmt::format("runs on the interpreter: {}\n", error.what());
-    }
-    return text;
-}
-
 }  // namespace
 
 std::string Kernel::explain(const ExecutionContext& context) const {
@@ -67,7 +48,7 @@ std::string Kernel::explain(const ExecutionContext& context) const {
     }
     text += "graph\n" + print(state.optimised.graph, state.optimised.roots);
     for (const auto& stage : state.variant(0).stages) {
-        text += stage_text(*stage, target_of(context.tier()));
+        text += listing(*stage, target_of(context.tier()));
     }
     return text;
 }

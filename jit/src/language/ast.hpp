@@ -66,6 +66,7 @@ struct Statement {
     bool constant = false;            ///< flag of a declaration: set once, the same in all steps
     bool shared = false;              ///< flag of a declaration: one value for all neurons
     bool unless_refractory = false;   ///< flag of a differential
+    std::uint32_t bits = 0;           ///< of a declaration in a circuit, `u` and this number
 };
 
 struct Script {
@@ -73,11 +74,21 @@ struct Script {
     std::vector<Statement> statements;
 };
 
+/// Which of two languages a text is written in.
+enum class Dialect : std::uint8_t {
+    expression,  ///< numbers: `^` is the power, types are f32, f64, real, i16, i32 and i64
+    circuit,     ///< bits: `^` is XOR, and types are u1 ... u62
+};
+inline constexpr std::uint32_t kMaxCircuitBits = 62;
+
+/// The number of bits that the type `u` and a number has, or nothing for another name.
+std::optional<std::uint32_t> circuit_type(std::string_view name) noexcept;
+
 /// Parses statements, one a line or separated by `;`. An expression text is statements whose last
 /// is a `result`; several results, separated by `,` at the top level or given one a line, are several
 /// outputs. Comments run from `#` to the end of the line; a line goes on inside brackets.
 /// @throws Error with line, column and a caret
-Script parse_script(std::string_view text);
+Script parse_script(std::string_view text, Dialect dialect = Dialect::expression);
 
 /// "line L, column C: message" with the line and a caret below it; a long line is cut, and what a
 /// terminal cannot show is replaced.

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 namespace bitaxon::jit {
 namespace {
@@ -16,7 +17,8 @@ namespace {
 constexpr int kMaxNesting = 200;
 constexpr std::size_t kMaxExprs = 100'000;
 
-// How tightly an operator binds, loosest first. As in Python, but for `^`, which is the power.
+// How tightly an operator binds, loosest first. As in Python, but for `^` in expressions, which is
+// the power there.
 enum Level : int {
     kConditional,
     kOr,
@@ -24,6 +26,7 @@ enum Level : int {
     kNot,
     kComparison,
     kBitOr,
+    kBitXor,
     kBitAnd,
     kShift,
     kSum,
@@ -98,8 +101,8 @@ std::string described(const Token& token) {
 
 class Parser {
   public:
-    explicit Parser(std::shared_ptr<const std::string> source)
-        : lexer_(*source), script_{{std::move(source), {}}, {}} {
+    Parser(std::shared_ptr<const std::string> source, Dialect dialect)
+        : lexer_(*source), script_{{std::move(source), {}}, {}}, dialect_(dialect) {
         script_.ast.exprs.reserve(std::min<std::size_t>(script_.ast.source->size() / 4 + 1, 256));
         token_ = lexer_.next();
     }
@@ -109,6 +112,7 @@ class Parser {
   private:
     void statement();
     void declaration(Statement statement);
+    void declared_type(Statement& statement);
     void differential(Statement statement);
     void assignment(Statement statement, StatementKind kind);
     void results();
@@ -123,6 +127,10 @@ class Parser {
         return kind_ == StatementKind::declaration || kind_ == StatementKind::differential;
     }
 
+    Level infix_level() const noexcept {
+        return dialect_ == Dialect::circuit && token_.is("^") ? kBitXor
+                                                              : level_of(kInfixes, token_);
+    }
     ExprId expression(Level loosest);
     ExprId operand(Level loosest);
     ExprId prefix(Level level, Level loosest);
@@ -150,6 +158,7 @@ class Parser {
     Lexer lexer_;
     Token token_;  ///< the next one; the lexer stands behind it
     Script script_;
+    Dialect dialect_;
     StatementKind kind_ = StatementKind::result;  ///< of the statement at hand
     int nesting_ = 0;
 };
@@ -190,15 +199,7 @@ void Parser::declaration(Statement statement) {
     kind_ = statement.kind = StatementKind::declaration;
     take();
     take();
-    const Token type = take_name("a type: f32, f64, real, i16, i32 or i64",
-                                 "; a declaration is `name : type = value`");
-    statement.type = number_type(type.text);
-    if (!statement.type && type.text != "real") {
-        fail(type.position,
-             fmt::format("got {}, expected a type: f32, f64, real, i16, i32 or i64{}",
-                         quoted(type.text),
-                         suggestion(type.text, {"f32", "f64", "real", "i16", "i32", "i64"})));
-    }
+    declared_type(statement);
     if (token_.is("=")) {
         take();
         statement.value = expression(kConditional);
@@ -206,6 +207,26 @@ void Parser::declaration(Statement statement) {
         unexpected("`= value`, flags or the end of the declaration");
     }
     finish(std::move(statement));
+}
+
+void Parser::declared_type(Statement& statement) {
+    const bool is_circuit = dialect_ == Dialect::circuit;
+    const std::string expected =
+        is_circuit ? fmt::format("a type: u1 ... u{}, for that many bits", kMaxCircuitBits)
+                   : "a type: f32, f64, real, i16, i32 or i64";
+    const Token type = take_name(expected, "; a declaration is `name : type = value`");
+    if (is_circuit) {
+        statement.bits = circuit_type(type.text).value_or(0);
+    } else {
+        statement.type = number_type(type.text);
+    }
+    if (is_circuit ? statement.bits == 0 : !statement.type && type.text != "real") {
+        fail(type.position,
+             fmt::format("got {}, expected {}{}", quoted(type.text), expected,
+                         is_circuit ? ""
+                                    : suggestion(type.text, {"f32", "f64", "real", "i16", "i32",
+                                                             "i64"})));
+    }
 }
 
 void Parser::differential(Statement statement) {
@@ -313,7 +334,7 @@ void Parser::flag(Statement& statement) {
 ExprId Parser::expression(Level loosest) {
     enter();
     ExprId left = operand(loosest);
-    for (Level level; (level = level_of(kInfixes, token_)) != kNone && level >= loosest;) {
+    for (Level level; (level = infix_level()) != kNone && level >= loosest;) {
         left = level == kConditional ? conditional(left) : binary(level, left);
     }
     leave();
@@ -386,7 +407,7 @@ ExprId Parser::call(const Token& name) {
 
 ExprId Parser::binary(Level level, ExprId left) {
     Token token = take();
-    if (token.text == "**") {
+    if (token.text == "**" && dialect_ == Dialect::expression) {
         token.text = "^";
     }
     const ExprId right = expression(level == kPower ? kPower : static_cast<Level>(level + 1));
@@ -492,8 +513,18 @@ void Parser::refuse_target(const Token& name, const Token& below) const {
 
 }  // namespace
 
-Script parse_script(std::string_view text) {
-    return Parser(std::make_shared<const std::string>(text)).run();
+std::optional<std::uint32_t> circuit_type(std::string_view name) noexcept {
+    std::uint32_t bits = 0;
+    const char* const end = name.data() + name.size();
+    if (name.size() < 2 || name[0] != 'u' || name[1] == '0' ||
+        std::from_chars(name.data() + 1, end, bits).ptr != end || bits > kMaxCircuitBits) {
+        return std::nullopt;
+    }
+    return bits;
+}
+
+Script parse_script(std::string_view text, Dialect dialect) {
+    return Parser(std::make_shared<const std::string>(text), dialect).run();
 }
 
 }  // namespace bitaxon::jit

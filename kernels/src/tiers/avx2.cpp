@@ -411,6 +411,7 @@ void encode_threshold(const std::uint32_t* sequence, std::size_t length_bits, u6
 
 #include "avx2_encode.inl"
 #include "avx2_floats.inl"
+#include "avx2_transpose.inl"
 
 }  // namespace
 }  // namespace bitaxon::kernels
@@ -431,6 +432,7 @@ void install_avx2(KernelTable& table) noexcept {
     table.bit_xnor = bit_xnor;
     table.bit_not = bit_not;
     table.bit_mux = bit_mux;
+    table.bit_transpose = bit_transpose;
     table.pack = pack;
     table.unpack = unpack;
     table.stream_keys = stream_keys;

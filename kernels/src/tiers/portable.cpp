@@ -98,6 +98,24 @@ void bit_mux(const u64* select, const u64* a, const u64* b, u64* out, std::size_
     fill(out, words, [=](std::size_t i) { return a[i] ^ (select[i] & (a[i] ^ b[i])); });
 }
 
+// Swaps ever smaller squares across the diagonal: 32 x 32 bits, 16 x 16, ... 1 x 1.
+void bit_transpose(const u64* in, std::ptrdiff_t in_stride, std::size_t rows, u64* out,
+                   std::ptrdiff_t out_stride, std::size_t columns) noexcept {
+    u64 block[64] = {};
+    for (std::size_t i = 0; i < rows; ++i) block[i] = in[static_cast<std::ptrdiff_t>(i) * in_stride];
+    u64 mask = 0x00000000ffffffff;
+    for (std::size_t side = 32; side != 0; side /= 2, mask ^= mask << side) {
+        for (std::size_t first = 0; first < 64; first += 2 * side) {
+            for (std::size_t i = first; i < first + side; ++i) {
+                const u64 swapped = ((block[i] >> side) ^ block[i + side]) & mask;
+                block[i] ^= swapped << side;
+                block[i + side] ^= swapped;
+            }
+        }
+    }
+    for (std::size_t j = 0; j < columns; ++j) out[static_cast<std::ptrdiff_t>(j) * out_stride] = block[j];
+}
+
 void pack(const std::uint8_t* bytes, std::size_t length_bits, u64* out) noexcept {
     for (std::size_t begin = 0; begin < length_bits; begin += 64) {
         const std::size_t bits = std::min<std::size_t>(64, length_bits - begin);
@@ -275,6 +293,7 @@ void install_portable(KernelTable& table) noexcept {
     table.bit_xnor = bit_xnor;
     table.bit_not = bit_not;
     table.bit_mux = bit_mux;
+    table.bit_transpose = bit_transpose;
     table.pack = pack;
     table.unpack = unpack;
     table.stream_keys = stream_keys;

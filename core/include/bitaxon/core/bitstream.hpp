@@ -74,6 +74,24 @@ struct StreamView {
     }
 };
 
+/// The same, to be written.
+struct MutableStreamView {
+    std::uint64_t* words = nullptr;
+    std::size_t rows = 0;
+    std::size_t streams = 0;
+    std::uint64_t length = 0;
+    std::ptrdiff_t row_stride = 0;
+    std::ptrdiff_t stream_stride = 0;
+
+    operator StreamView() const noexcept {
+        return {words, rows, streams, length, row_stride, stream_stride};
+    }
+    std::uint64_t* stream(std::size_t row, std::size_t index) const noexcept {
+        return words + static_cast<std::ptrdiff_t>(row) * row_stride +
+               static_cast<std::ptrdiff_t>(index) * stream_stride;
+    }
+};
+
 /// Owned streams: 64-byte aligned, zero-padded rows of streams that follow one another without
 /// gaps.
 class StreamArray {
@@ -89,6 +107,7 @@ class StreamArray {
 
     std::uint64_t* row(std::size_t index) noexcept { return words_.data() + index * row_words(); }
     StreamView view() const noexcept;
+    MutableStreamView mutable_view() noexcept;
 
   private:
     std::size_t rows_;

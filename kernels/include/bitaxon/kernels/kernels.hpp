@@ -62,6 +62,8 @@ struct DenseProduct {
 ///
 /// - popcount, *_popcount: number of ones; xnor_popcount counts equal bits among length_bits.
 /// - bit_*: elementwise; bit_mux takes b where select is 1, a where it is 0.
+/// - bit_transpose: bit i of out[j * out_stride] = bit j of in[i * in_stride] for i < rows, 0 from
+///   there to 63, for j < columns; rows, columns <= 64. `out` may be `in` where both strides agree.
 /// - pack: bit t = bytes[t] != 0. unpack: bytes[t] = bit t, 0 or 1.
 /// - stream_keys: (a, b)[i] of stream first_index + i from the key base k (core/random.hpp).
 /// - encode_threshold: bit t = sequence[t] < threshold, threshold in 0 ... 2^32.
