@@ -69,6 +69,13 @@ StreamView StreamArray::view() const noexcept {
             static_cast<std::ptrdiff_t>(words_per_stream())};
 }
 
+void StreamArray::set_sources(std::vector<SourceId> sources) {
+    if (!sources.empty() && sources.size() != rows_ * streams_)
+        throw_error(ErrorCode::invalid_shape, "sources", fmt::format("{}", sources.size()),
+                    fmt::format("{} (rows * streams) or none", rows_ * streams_));
+    sources_ = std::move(sources);
+}
+
 void check_length(std::size_t streams, std::uint64_t length) {
     if (length == 0 || length > kMaxLength)
         throw_error(ErrorCode::invalid_value, "length", fmt::format("{} bits", length),

@@ -1,12 +1,15 @@
 #include <bitaxon/core/encode.hpp>
 
 #include <bitaxon/core/error.hpp>
+#include <bitaxon/core/sources.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
+#include <variant>
 #include <vector>
 
 namespace bitaxon {
@@ -48,39 +51,158 @@ Coding parse_coding(std::string_view text) {
                 "unipolar, bipolar or split-unipolar");
 }
 
+namespace {
+
+void check_time(std::uint64_t first_bit, std::uint64_t length) {
+    if (first_bit > kMaxTime - length)
+        throw_error(ErrorCode::invalid_value, "first_bit", fmt::format("{}", first_bit),
+                    "first_bit + length of at most 2^61");
+}
+
+struct BernoulliRow {
+    std::vector<std::uint64_t> key_a, key_b, thresholds;
+
+    kernels::BernoulliBlock block(std::size_t first_stream, std::size_t words_per_stream,
+                                  std::uint64_t first_time_word) const {
+        return {.key_a = key_a.data() + first_stream,
+                .key_b = key_b.data() + first_stream,
+                .thresholds = thresholds.data() + first_stream,
+                .words_per_stream = words_per_stream,
+                .first_time_word = first_time_word,
+                .tail_mask = ~std::uint64_t{0},
+                .first_word = 0,
+                .words = words_per_stream,
+                .out = nullptr};
+    }
+};
+
+// From a whole word on: pieces of a row are independent of one another, wherever they are cut.
+void encode_whole_words(const ExecutionContext& context, const BernoulliRow& row,
+                        std::uint64_t first_time_word, StreamArray& streams) {
+    const std::size_t words = streams.streams() * streams.words_per_stream();
+    constexpr std::size_t kPieceWords = 1 << 14;
+    context.parallel_for((words + kPieceWords - 1) / kPieceWords, [&](std::size_t piece) {
+        kernels::BernoulliBlock block = row.block(0, streams.words_per_stream(), first_time_word);
+        block.tail_mask = tail_mask(streams.length());
+        block.first_word = piece * kPieceWords;
+        block.words = std::min(kPieceWords, words - block.first_word);
+        block.out = streams.row(0) + block.first_word;
+        context.kernels().encode_bernoulli(block);
+    });
+}
+
+// From inside a word on: a stream's words are drawn with one more, and shifted.
+void encode_shifted(const ExecutionContext& context, const BernoulliRow& row,
+                    std::uint64_t first_bit, StreamArray& streams) {
+    const std::size_t words = streams.words_per_stream();
+    const std::uint64_t shift = first_bit % 64;
+    context.parallel_for(streams.streams(), [&](std::size_t i) {
+        AlignedWords whole(words + 1);
+        kernels::BernoulliBlock block = row.block(i, words + 1, first_bit / 64);
+        block.out = whole.data();
+        context.kernels().encode_bernoulli(block);
+        std::uint64_t* out = streams.row(0) + i * words;
+        for (std::size_t k = 0; k < words; ++k)
+            out[k] = whole.data()[k] >> shift | whole.data()[k + 1] << (64 - shift);
+        out[words - 1] &= tail_mask(streams.length());
+    });
+}
+
+StreamArray encode_bernoulli(const ExecutionContext& context, std::span<const double> values,
+                             std::uint64_t length, Coding coding, const StreamOrigin& origin,
+                             std::uint64_t first_bit) {
+    BernoulliRow row{
+        std::vector<std::uint64_t>(values.size()), std::vector<std::uint64_t>(values.size()), {}};
+    for (const double p : all_coded(values, coding)) row.thresholds.push_back(threshold(p));
+    StreamArray streams(1, values.size(), length);
+    check_time(first_bit, length);
+
+    const std::uint64_t base = key_base(origin.seed, origin.layer, origin.role, origin.sample);
+    context.kernels().stream_keys(base, origin.first_index, values.size(), row.key_a.data(),
+                                  row.key_b.data());
+    std::vector<SourceId> sources(values.size());
+    for (std::size_t i = 0; i < sources.size(); ++i)
+        sources[i] = source_id({row.key_a[i], row.key_b[i]});
+    streams.set_sources(std::move(sources));
+
+    if (first_bit % 64 == 0)
+        encode_whole_words(context, row, first_bit / 64, streams);
+    else
+        encode_shifted(context, row, first_bit, streams);
+    return streams;
+}
+
+// Numbers of a piece of time, and every stream compared with them.
+StreamArray encode_by_comparison(const ExecutionContext& context, std::span<const double> values,
+                                 std::uint64_t length, Coding coding, Encoder encoder,
+                                 std::uint64_t first_index, std::uint64_t first_bit) {
+    const std::vector<double> probabilities = all_coded(values, coding);
+    StreamArray streams(1, values.size(), length);
+    check_time(first_bit, length);
+    if (std::holds_alternative<Counter>(encoder.kind) && encoder.index.period == 0) {
+        if (first_bit != 0)
+            throw_error(ErrorCode::invalid_value, "period", "none with a first_bit",
+                        "a period: part of a stream does not know the length of the whole");
+        encoder.index.period = length;
+    }
+    const Sequence first(encoder, first_index);
+    const Sequence last =
+        first.at(first_index + (values.size() - 1));  // the one that may not exist
+
+    std::vector<std::uint64_t> thresholds(values.size());
+    std::vector<SourceId> sources(values.size());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        thresholds[i] = first.threshold(probabilities[i]);
+        sources[i] = first.is_shared() ? last.source() : first.at(first_index + i).source();
+    }
+    streams.set_sources(std::move(sources));
+
+    constexpr std::uint64_t kPartBits = 1 << 12;  // whose numbers stay in L1
+    constexpr std::uint64_t kPieceBits = 1 << 18;
+    const std::uint64_t part_bits = std::min(kPartBits, length);
+    const auto parts = static_cast<std::size_t>((length + kPartBits - 1) / kPartBits);
+    const auto group = static_cast<std::size_t>(kPieceBits / part_bits);
+    const std::size_t groups = (values.size() + group - 1) / group;
+    context.parallel_for(parts * groups, [&](std::size_t piece) {
+        const std::uint64_t start = piece % parts * kPartBits;
+        std::array<std::uint32_t, kPartBits> buffer;
+        const auto numbers =
+            std::span(buffer).first(static_cast<std::size_t>(std::min(kPartBits, length - start)));
+        const std::size_t begin = piece / parts * group;
+        const std::size_t end = std::min(begin + group, values.size());
+        for (std::size_t i = begin; i < end; ++i) {
+            if (i == begin || !first.is_shared())
+                first.at(first_index + i).fill(first_bit + start, numbers, thresholds[i]);
+            context.kernels().encode_threshold(numbers.data(), numbers.size(), thresholds[i],
+                                               streams.row(0) + i * streams.words_per_stream() +
+                                                   start / 64);
+        }
+    });
+    return streams;
+}
+
+}  // namespace
+
 StreamArray encode(const ExecutionContext& context, std::span<const double> values,
                    std::uint64_t length, Coding coding, const StreamOrigin& origin) {
+    return encode(context, values, length, coding, Encoder{Bernoulli{}}, origin);
+}
+
+StreamArray encode(const ExecutionContext& context, std::span<const double> values,
+                   std::uint64_t length, Coding coding, const Encoder& encoder,
+                   const StreamOrigin& origin, std::uint64_t first_bit) {
     // Values before memory: streams can be large, and a bad value must not cost them.
     check_layer(origin.layer);
     if (origin.first_index > kMaxIndex - values.size())
         throw_error(ErrorCode::invalid_value, "first_index", fmt::format("{}", origin.first_index),
                     "indices below 2^63: larger ones would name other streams again");
-    std::vector<std::uint64_t> thresholds;
-    for (const double p : all_coded(values, coding)) thresholds.push_back(threshold(p));
-    StreamArray streams(1, values.size(), length);
-
-    std::vector<std::uint64_t> key_a(values.size());
-    std::vector<std::uint64_t> key_b(values.size());
-    const std::uint64_t base = key_base(origin.seed, origin.layer, origin.role, origin.sample);
-    context.kernels().stream_keys(base, origin.first_index, values.size(), key_a.data(),
-                                  key_b.data());
-
-    // Pieces of a row are independent of one another, wherever they are cut.
-    const std::size_t words = values.size() * words_for(length);
-    constexpr std::size_t kPieceWords = 1 << 14;
-    context.parallel_for((words + kPieceWords - 1) / kPieceWords, [&](std::size_t piece) {
-        const std::size_t first = piece * kPieceWords;
-        context.kernels().encode_bernoulli({.key_a = key_a.data(),
-                                            .key_b = key_b.data(),
-                                            .thresholds = thresholds.data(),
-                                            .words_per_stream = words_for(length),
-                                            .first_time_word = 0,
-                                            .tail_mask = tail_mask(length),
-                                            .first_word = first,
-                                            .words = std::min(kPieceWords, words - first),
-                                            .out = streams.row(0) + first});
-    });
-    return streams;
+    if (!std::holds_alternative<Bernoulli>(encoder.kind))
+        return encode_by_comparison(context, values, length, coding, encoder, origin.first_index,
+                                    first_bit);
+    if (encoder != Encoder{Bernoulli{}})
+        throw_error(ErrorCode::invalid_value, "encoder", describe(encoder),
+                    "Bernoulli alone: its streams have no index, rotation or step");
+    return encode_bernoulli(context, values, length, coding, origin, first_bit);
 }
 
 void decode(const ExecutionContext& context, const StreamView& streams, Coding coding,
@@ -113,24 +235,7 @@ void Lfsr16::step() noexcept {
 
 StreamArray encode_lfsr16(const ExecutionContext& context, std::span<const double> values,
                           std::uint64_t length, std::uint16_t seed, Coding coding) {
-    const std::vector<double> probabilities = all_coded(values, coding);
-    Lfsr16 lfsr(seed);
-    StreamArray streams(1, values.size(), length);
-    // The sequence repeats after its period, so a part at a time is kept: whole words of it.
-    constexpr std::size_t kPartBits = 1 << 16;
-    std::vector<std::uint32_t> sequence(std::min<std::uint64_t>(length, kPartBits));
-    for (std::uint64_t first = 0; first < length; first += kPartBits) {
-        const std::size_t bits =
-            static_cast<std::size_t>(std::min<std::uint64_t>(kPartBits, length - first));
-        for (std::size_t t = 0; t < bits; ++t, lfsr.step()) sequence[t] = lfsr.state();
-        for (std::size_t i = 0; i < values.size(); ++i) {
-            const auto limit =
-                static_cast<std::uint64_t>(std::nearbyint(probabilities[i] * 65536.0));
-            context.kernels().encode_threshold(sequence.data(), bits, limit,
-                                               streams.row(0) + i * words_for(length) + first / 64);
-        }
-    }
-    return streams;
+    return encode(context, values, length, coding, Encoder{Lfsr{.bits = 16, .seed = seed}});
 }
 
 }  // namespace bitaxon

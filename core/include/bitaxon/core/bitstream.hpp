@@ -7,12 +7,16 @@
 #include <memory>
 #include <span>
 #include <utility>
+#include <vector>
 
 namespace bitaxon {
 
 inline constexpr std::uint64_t kMaxLength = std::uint64_t{1} << 31;   ///< bits of one stream
 inline constexpr std::uint64_t kMaxRowBits = std::uint64_t{1} << 53;  ///< inputs times length
 inline constexpr std::size_t kAlignment = 64;                         ///< of every row, in bytes
+
+/// Names what a stream's bits are made from: see core/sources.hpp. 0: unknown.
+using SourceId = std::uint64_t;
 
 constexpr std::size_t words_for(std::uint64_t length_bits) noexcept {
     return static_cast<std::size_t>((length_bits + 63) / 64);
@@ -109,11 +113,17 @@ class StreamArray {
     StreamView view() const noexcept;
     MutableStreamView mutable_view() noexcept;
 
+    /// Of stream i of row r: element r * streams() + i. Empty where nobody said.
+    std::span<const SourceId> sources() const noexcept { return sources_; }
+    /// @throws Error unless there is one for each stream, or none
+    void set_sources(std::vector<SourceId> sources);
+
   private:
     std::size_t rows_;
     std::size_t streams_;
     std::uint64_t length_;
     AlignedWords words_;
+    std::vector<SourceId> sources_;
 };
 
 /// @throws Error unless 1 <= length <= 2^31 and streams * length <= 2^53

@@ -1,9 +1,10 @@
-// Values to streams and back: Bernoulli and LFSR encoders, decoders.
+// Values to streams and back.
 #pragma once
 
 #include <bitaxon/core/bitstream.hpp>
 #include <bitaxon/core/context.hpp>
 #include <bitaxon/core/random.hpp>
+#include <bitaxon/core/sequences.hpp>
 
 #include <span>
 #include <string_view>
@@ -49,6 +50,17 @@ struct StreamOrigin {
 StreamArray encode(const ExecutionContext& context, std::span<const double> values,
                    std::uint64_t length, Coding coding = Coding::unipolar,
                    const StreamOrigin& origin = {});
+
+/// Bits first_bit ... first_bit + length - 1 of the streams that the encoder makes: stream i is the
+/// encoder's stream origin.first_index + i, and its threshold is its probability in levels of the
+/// encoder's numbers, to nearest, ties to even. Any split of streams or of time gives the same
+/// bits. Only Bernoulli reads the rest of the origin. Streams of one source are fully correlated
+/// (SCC +1); the result knows its sources.
+/// @throws Error as above, for parameters of the encoder outside their ranges, for first_bit +
+/// length above 2^61, and for part of a stream from a Counter without a period
+StreamArray encode(const ExecutionContext& context, std::span<const double> values,
+                   std::uint64_t length, Coding coding, const Encoder& encoder,
+                   const StreamOrigin& origin = {}, std::uint64_t first_bit = 0);
 
 /// Fills out[i] with the value that stream i of row `row` stands for: its share of ones, coded.
 /// @throws Error for dirty tails or an `out` of another size
