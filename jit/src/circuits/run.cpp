@@ -1,6 +1,7 @@
 // Circuits over packed streams. Without registers a word is 64 steps of one stream, and rows of the
 // program are words. With registers a word is 64 streams at one step: blocks of streams are turned
 // by 64 x 64 bits, run step by step with the registers in the program's states, and turned back.
+#include "../backends/tiers.hpp"
 #include "state.hpp"
 
 #include <bitaxon/kernels/kernels.hpp>
@@ -15,9 +16,6 @@ using Word = std::uint64_t;
 using In = BitPort<const Word>;
 using Out = BitPort<Word>;
 
-// Gates x words of a run that is worth machine code at once; so are this many runs.
-constexpr std::size_t kWorkAtOnce = 100'000;
-constexpr std::int64_t kEagerCalls = 100;
 // Gates x words below which a run stays on the caller's thread.
 constexpr std::size_t kParallelWork = 400'000;
 constexpr std::size_t kWordsAPiece = 16'384;
@@ -50,15 +48,14 @@ class CircuitRun {
         s_.program->prologue().run(uniforms_.data());
         const auto ports = static_cast<std::size_t>(std::ranges::count(s_.live, 1)) + out_.size();
         work_ = (s_.gates + ports) * words_ * rows_;
-        if (const std::optional<Target> target = target_of(context.tier())) {
-            const bool eager = work_ > kWorkAtOnce || ++s_.calls > kEagerCalls;
-            code_ = eager ? s_.program->compile(*target, false) : s_.program->code(*target, false);
-            const std::size_t bytes = ports * words_ * rows_ * sizeof(Word);
-            if (!s_.has_registers() && bytes >= kStreamingBytes && is_flat() &&
-                is_aligned_alike()) {
-                streaming_ = s_.program->compile(*target, true);
-            }
-        }
+        const std::size_t bytes = ports * words_ * rows_ * sizeof(Word);
+        const bool streams = !s_.has_registers() && bytes >= kStreamingBytes && is_flat() &&
+                             is_aligned_alike();
+        const Targets targets = targets_of(context.tier());
+        const CallWeight weight{++s_.calls, static_cast<double>(work_), false};
+        promote(*s_.program, targets, streams, weight, {}, context, s_);
+        code_ = s_.program->code(targets, false);
+        streaming_ = streams ? s_.program->code(targets, true) : nullptr;
     }
 
     double nanoseconds() const noexcept { return static_cast<double>(work_) * kNanosecondsPerGate; }

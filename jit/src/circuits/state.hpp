@@ -19,7 +19,7 @@ struct BitPort {
     }
 };
 
-struct Circuit::State {
+struct Circuit::State : std::enable_shared_from_this<Circuit::State> {
     State(std::string_view text, const std::vector<std::string>& outputs);
 
     bool has_registers() const noexcept { return !net.flops.empty(); }
