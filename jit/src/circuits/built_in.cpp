@@ -87,7 +87,7 @@ std::string bernstein_of(Values v) {
 
 std::string shuffled(Values v) {
     const std::int64_t depth = std::int64_t{1} << v[0];
-    std::string text = fmt::format("r : u{}\ny = ", v[0]);
+    std::string text = fmt::format("x : u1\nr : u{}\ny = ", v[0]);
     for (std::int64_t k = 0; k + 1 < depth; ++k) {
         text += fmt::format("where(r == {}, m{}, ", k, k);
     }
@@ -108,7 +108,7 @@ constexpr CircuitParameter kPairs[] = {{"inputs", 16, 4, 256, 4, "x0, x1, ..."}}
 constexpr CircuitParameter kSummed[] = {{"inputs", 4, 2, 256, 1, "x0, x1, ..."},
                                         {"bits", 8, 1, 24, 1, "of the register of what is owed"}};
 constexpr CircuitParameter kDepth[] = {{"depth", 1, 1, 64, 1, "ones that are kept back"}};
-constexpr CircuitParameter kDivision[] = {{"depth", 2, 1, 64, 1, "of the synchroniser"}};
+constexpr CircuitParameter kDivision[] = {{"bits", 4, 1, 24, 1, "of the count of ones that wait"}};
 constexpr CircuitParameter kAddress[] = {{"address_bits", 2, 1, 6, 1, "of the buffer, and of r"}};
 constexpr CircuitParameter kDegree[] = {{"degree", 6, 1, 32, 1, "of the polynomial"}};
 constexpr CircuitParameter kBits[] = {{"bits", 8, 2, 24, 1, "of the counter and of r"}};
@@ -120,7 +120,7 @@ constexpr BuiltInCircuit kCircuits[] = {
     {"multiply_bipolar", "a*b", "bipolar", "a, b: 0", "Gaines 1969", {},
      fixed<"y = ~(a ^ b)">, ""},
     {"scaled_add", "(1 - s)*a + s*b", "both, s unipolar", "s with a, b: 0", "Gaines 1969", {},
-     fixed<"y = mux(s, a, b)">, ""},
+     fixed<"a : u1\nb : u1\ny = mux(s, a, b)">, ""},
     {"saturating_add", "min(a + b, 1)", "unipolar", "a, b: -1; at 0 it gives a + b - a*b", "Gaines 1969", {},
      fixed<"y = a | b">, ""},
     {"toggle_add", "(a + b)/2", "both", "any", "Lee, Alaghi, Hayes, Sathe and Ceze 2017", {},
@@ -144,27 +144,26 @@ constexpr BuiltInCircuit kCircuits[] = {
     {"median", "median(x0, x1, ...)", "both", "all pairs: +1", "Li and Lilja 2011", kOddInputs,
      [](Values v) { return fmt::format("y = majority({})", numbered('x', v[0])); }, ""},
     {"roberts_cross", "(|a - d| + |b - c|)/2", "unipolar", "a, d: +1; b, c: +1; s with all: 0, at 1/2", "Alaghi, Li and Hayes 2013", {},
-     fixed<"y = mux(s, a ^ d, b ^ c)">, ""},
+     fixed<"a : u1\nb : u1\nc : u1\nd : u1\ny = mux(s, a ^ d, b ^ c)">, ""},
     {"cordiv", "a/b, a <= b", "unipolar", "a, b: +1", "Chen and Hayes 2016", {},
-     fixed<"kept : u1 = 0\ny = where(b, a, kept)\nkept = y">, ""},
-    {"divide", "a/b, a <= b", "unipolar", "any", "Wu and San Miguel 2019: a synchroniser before cordiv", kDivision,
+     fixed<"a : u1\nkept : u1 = 0\ny = where(b, a, kept)\nkept = y">, ""},
+    {"divide", "a/b, a <= b", "unipolar", "a, b: 0", "Wu and San Miguel 2019: ones of a wait for ones of b, then cordiv", kDivision,
      [](Values v) {
-         std::string text = synchronised(v[0]);
-         text.replace(text.find("\nx = "), 5, "\ndividend = ");
-         text.replace(text.find("\ny = "), 5, "\ndivisor = ");
-         return text + "\nkept : u1 = 0\ny = where(divisor, dividend, kept)\nkept = y";
+         return fmt::format("a : u1\ns : u{} = 0\npair = b & (a | s > 0)\ns = clip(s + a - pair, 0, {})\n"
+                            "kept : u1 = 0\ny = where(b, pair, kept)\nkept = y",
+                            v[0], (std::int64_t{1} << v[0]) - 1);
      }, "y"},
     {"jk_divide", "a/(a + b)", "unipolar", "a, b: 0", "Gaines 1969", {},
      fixed<"y : u1 = 0\ny = a & ~y | ~b & y">, "y"},
     {"square_root", "sqrt(x)", "unipolar, r uniform", "r with x: 0", "Gaines 1969", kBits,
      [](Values v) {
-         return fmt::format("r : u{0}\nc : u{0} = {1}\ny = c > r\n"
+         return fmt::format("x : u1\nr : u{0}\nc : u{0} = {1}\ny = c > r\n"
                             "c = clip(c + x - (y & delay(y)), 0, {2})",
                             v[0], std::int64_t{1} << (v[0] - 1), (std::int64_t{1} << v[0]) - 1);
      }, ""},
     {"integrate", "the mean of x over about 2^bits bits", "bipolar, r uniform", "r with x: 0", "Gaines 1969", kBits,
      [](Values v) {
-         return fmt::format("r : u{0}\nc : u{0} = {1}\ny = c > r\nc = clip(c + x - y, 0, {2})", v[0],
+         return fmt::format("x : u1\nr : u{0}\nc : u{0} = {1}\ny = c > r\nc = clip(c + x - y, 0, {2})", v[0],
                             std::int64_t{1} << (v[0] - 1), (std::int64_t{1} << v[0]) - 1);
      }, ""},
     {"stanh", "tanh(states/2*x)", "bipolar", "none with itself", "Brown and Card 2001", kStates,
