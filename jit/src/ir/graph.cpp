@@ -147,7 +147,7 @@ NodeId Graph::make(Op op, Type type, std::span<const NodeId> args, std::uint64_t
 
 NodeId Graph::intern(const Node& node) {
     if (table_.size() < 2 * (nodes_.size() + 1)) {
-        grow_table();
+        grow_table(std::max<std::size_t>(256, table_.size() * 2));
     }
     const std::size_t last = table_.size() - 1;
     std::size_t slot = hash(node) & last;
@@ -166,8 +166,15 @@ NodeId Graph::intern(const Node& node) {
     return id;
 }
 
-void Graph::grow_table() {
-    table_.assign(std::max<std::size_t>(64, table_.size() * 2), kNoNode);
+void Graph::reserve(std::size_t count) {
+    nodes_.reserve(count);
+    if (const std::size_t slots = std::bit_ceil(2 * count + 2); slots > table_.size()) {
+        grow_table(slots);
+    }
+}
+
+void Graph::grow_table(std::size_t slots) {
+    table_.assign(slots, kNoNode);
     const std::size_t last = table_.size() - 1;
     for (NodeId id = 0; id < nodes_.size(); ++id) {
         std::size_t slot = hash(nodes_[id]) & last;
@@ -214,22 +221,17 @@ std::vector<NodeId> reachable(const Graph& graph, std::span<const NodeId> roots)
     for (const NodeId root : roots) {
         needed[root] = 1;
     }
-    std::size_t count = 0;
-    for (std::size_t id = graph.size(); id-- > 0;) {
+    std::vector<NodeId> nodes;
+    nodes.reserve(graph.size());
+    for (auto id = static_cast<NodeId>(graph.size()); id-- > 0;) {
         if (needed[id]) {
-            ++count;
-            for (const NodeId argument : graph[static_cast<NodeId>(id)].arguments()) {
+            nodes.push_back(id);
+            for (const NodeId argument : graph[id].arguments()) {
                 needed[argument] = 1;
             }
         }
     }
-    std::vector<NodeId> nodes;
-    nodes.reserve(count);
-    for (std::size_t id = 0; id < graph.size(); ++id) {
-        if (needed[id]) {
-            nodes.push_back(static_cast<NodeId>(id));
-        }
-    }
+    std::reverse(nodes.begin(), nodes.end());
     return nodes;
 }
 

@@ -7,6 +7,7 @@
 
 #include <bitaxon/jit/types.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <initializer_list>
@@ -46,13 +47,18 @@ struct Node {
     std::uint64_t payload = 0;
 
     std::span<const NodeId> arguments() const noexcept { return {args.data(), count}; }
-    bool operator==(const Node&) const = default;
+    bool operator==(const Node& other) const noexcept {
+        return op == other.op && type == other.type && payload == other.payload &&
+               std::ranges::equal(arguments(), other.arguments());
+    }
 };
 
 /// Nodes are only ever appended. Making one that exists returns its number.
 class Graph {
   public:
     std::size_t size() const noexcept { return nodes_.size(); }
+    /// Makes room for so many nodes.
+    void reserve(std::size_t count);
     const Node& operator[](NodeId id) const noexcept { return nodes_[id]; }
     Type type(NodeId id) const noexcept { return nodes_[id].type; }
 
@@ -69,6 +75,10 @@ class Graph {
     NodeId constant(Type type, double value);
     NodeId integer(Type type, std::int64_t value);
 
+    /// Is there such a node at all?
+    bool contains(Op op) const noexcept {
+        return std::ranges::find(nodes_, op, &Node::op) != nodes_.end();
+    }
     bool is_constant(NodeId id) const noexcept { return nodes_[id].op == Op::constant; }
     /// Value of a constant of float type.
     double value(NodeId id) const noexcept;
@@ -77,7 +87,7 @@ class Graph {
 
   private:
     NodeId intern(const Node& node);
-    void grow_table();
+    void grow_table(std::size_t slots);
 
     std::vector<Node> nodes_;
     std::vector<NodeId> table_;  ///< open addressing; its size is a power of two

@@ -109,15 +109,24 @@ bool is_negated_product(const Graph& graph, std::span<const std::uint32_t> uses,
            uses[node.args[0]] == 1;
 }
 
-// -(a*b) - c becomes (-a)*b - c, so that the product can be fused; no bit changes.
-Rewritten sink_negations(const Graph& source, std::span<const NodeId> roots) {
+// -(a*b) - c becomes (-a)*b - c, so that the product can be fused; no bit changes. Nothing if there
+// is none.
+std::optional<Rewritten> sink_negations(const Graph& source, std::span<const NodeId> roots) {
+    if (!source.contains(Op::negate)) {
+        return std::nullopt;
+    }
     const std::vector<std::uint32_t> uses = use_counts(source, roots);
     std::vector<char> sinks(source.size(), 0);
+    bool any = false;
     for (const NodeId id : reachable(source, roots)) {
         const Node& node = source[id];
-        if (is_sum(node)) {
-            sinks[node.args[0]] = is_negated_product(source, uses, node.args[0]);
+        if (is_sum(node) && is_negated_product(source, uses, node.args[0])) {
+            sinks[node.args[0]] = 1;
+            any = true;
         }
+    }
+    if (!any) {
+        return std::nullopt;
     }
     Rewritten result;
     std::vector<NodeId> image(source.size(), kNoNode);
@@ -137,13 +146,10 @@ Rewritten sink_negations(const Graph& source, std::span<const NodeId> roots) {
     return result;
 }
 
-}  // namespace
-
-Rewritten contract(const Graph& source, std::span<const NodeId> roots, bool into_every_use) {
-    const Rewritten sunk = sink_negations(source, roots);
-    const Graph& graph = sunk.graph;
-    const Fusions fusions(graph, sunk.roots, into_every_use);
+Rewritten fuse(const Graph& graph, std::span<const NodeId> roots, bool into_every_use) {
+    const Fusions fusions(graph, roots, into_every_use);
     Rewritten result;
+    result.graph.reserve(fusions.needed().size());
     std::vector<NodeId> image(graph.size(), kNoNode);
     std::size_t count = 0;
     for (const NodeId id : fusions.needed()) {
@@ -162,13 +168,22 @@ Rewritten contract(const Graph& source, std::span<const NodeId> roots, bool into
         }
         image[id] = copy(result.graph, node, image);
     }
-    for (const NodeId root : sunk.roots) {
+    for (const NodeId root : roots) {
         result.roots.push_back(image[root]);
     }
     if (count > 0) {
         result.applied.push_back(fmt::format("a*b + c -> fma(a, b, c), {} times", count));
     }
     return result;
+}
+
+}  // namespace
+
+Rewritten contract(const Graph& source, std::span<const NodeId> roots, bool into_every_use) {
+    if (const auto sunk = sink_negations(source, roots)) {
+        return fuse(sunk->graph, sunk->roots, into_every_use);
+    }
+    return fuse(source, roots, into_every_use);
 }
 
 }  // namespace bitaxon::jit::rewrite

@@ -17,8 +17,8 @@ constexpr int kMaxRounds = 3;
 // Takes the pass's result in place of the graph, unless it lost an external call. True if the
 // pass rewrote something.
 bool accept(Optimised& current, Rewritten next) {
-    if (rewrite::count_externals(next.graph, next.roots) !=
-        rewrite::count_externals(current.graph, current.roots)) {
+    if (rewrite::externals(next.graph, next.roots).size() !=
+        rewrite::externals(current.graph, current.roots).size()) {
         return false;
     }
     const bool changed = !next.applied.empty();
@@ -26,6 +26,11 @@ bool accept(Optimised& current, Rewritten next) {
     current.roots = std::move(next.roots);
     std::move(next.applied.begin(), next.applied.end(), std::back_inserter(current.applied));
     return changed;
+}
+
+void simplify(Optimised& current) {
+    accept(current, rewrite::simplify(current.graph, reachable(current.graph, current.roots),
+                                      current.roots, MathMode::fast));
 }
 
 // Normal forms and rules take turns: exp(a) * exp(b) becomes exp(a + b), and a + b cancels.
@@ -39,17 +44,21 @@ void apply_real_numbers(Optimised& current) {
         if (!accept(current, rewrite::saturate(current.graph, current.roots))) {
             break;
         }
-        accept(current, rewrite::simplify(current.graph, current.roots, MathMode::fast));
+        simplify(current);
     }
     accept(current, rewrite::fuse_affine_chains(current.graph, current.roots));
-    accept(current, rewrite::simplify(current.graph, current.roots, MathMode::fast));
+    simplify(current);
 }
 
 }  // namespace
 
 Optimised optimise(const Graph& language_graph, std::span<const NodeId> roots, MathMode mode) {
-    Optimised result = *rewrite::substitute(language_graph, roots, {});
-    accept(result, rewrite::simplify(result.graph, result.roots, mode));
+    Optimised result =
+        rewrite::simplify(language_graph, rewrite::depth_first(language_graph, roots), roots, mode);
+    if (rewrite::externals(result.graph, result.roots).size() !=
+        rewrite::externals(language_graph, roots).size()) {
+        result = *rewrite::substitute(language_graph, roots, {});
+    }
     if (mode == MathMode::fast) {
         apply_real_numbers(result);
     }

@@ -14,100 +14,86 @@ NodeId copy(Graph& graph, const Node& node, std::span<const NodeId> image) {
 
 namespace {
 
-// Walks what the roots need depth first, because replacements break the ascending order.
-class Substitution {
-  public:
-    Substitution(const Graph& source, std::span<const NodeId> replacement)
-        : source_(source), replacement_(replacement), image_(source.size(), kNoNode),
-          open_(source.size(), 0) {}
-
-    /// The node that stands for `root` in the new graph; kNoNode if that is defined by itself.
-    NodeId build(NodeId root) {
-        stack_.push_back(resolve(root));
-        while (!stack_.empty()) {
-            const NodeId id = stack_.back();
-            if (image_[id] != kNoNode) {
-                stack_.pop_back();
-            } else if (open_[id]) {
-                make(id);
-            } else if (open_[id] = 1; !push_arguments(id)) {
-                return kNoNode;
-            }
-        }
-        return image_[resolve(root)];
+NodeId resolved(std::span<const NodeId> replacement, NodeId id) {
+    while (id < replacement.size() && replacement[id] != kNoNode) {
+        id = replacement[id];
     }
+    return id;
+}
 
-    Graph take() { return std::move(graph_); }
-
-  private:
-    NodeId resolve(NodeId id) const {
-        while (id < replacement_.size() && replacement_[id] != kNoNode) {
-            id = replacement_[id];
-        }
-        return id;
+// Depth first, because replacements break the ascending order. Nothing if a node needs itself.
+std::optional<std::vector<NodeId>> walk(const Graph& source, std::span<const NodeId> roots,
+                                        std::span<const NodeId> replacement) {
+    enum : char { unseen, open, done };
+    std::vector<char> states(source.size(), unseen);
+    std::vector<NodeId> order;
+    std::vector<NodeId> stack = externals(source, roots);
+    order.reserve(source.size());
+    stack.insert(stack.end(), roots.begin(), roots.end());
+    std::reverse(stack.begin(), stack.end());
+    for (NodeId& id : stack) {
+        id = resolved(replacement, id);
     }
-
-    // False where an argument waits for the node itself.
-    bool push_arguments(NodeId id) {
-        const auto arguments = source_[id].arguments();
-        for (std::size_t i = arguments.size(); i-- > 0;) {
-            const NodeId argument = resolve(arguments[i]);
-            if (image_[argument] == kNoNode) {
-                if (open_[argument]) {
-                    return false;
+    while (!stack.empty()) {
+        const NodeId id = stack.back();
+        if (states[id] == unseen) {
+            states[id] = open;
+            const auto arguments = source[id].arguments();
+            for (std::size_t i = arguments.size(); i-- > 0;) {
+                const NodeId argument = resolved(replacement, arguments[i]);
+                if (states[argument] == open) {
+                    return std::nullopt;
                 }
-                stack_.push_back(argument);
+                if (states[argument] == unseen) {
+                    stack.push_back(argument);
+                }
             }
+            continue;
         }
-        return true;
-    }
-
-    void make(NodeId id) {
-        const Node& node = source_[id];
-        std::array<NodeId, kMaxArguments> arguments{};
-        for (std::size_t i = 0; i < node.count; ++i) {
-            arguments[i] = image_[resolve(node.args[i])];
+        if (states[id] == open) {
+            states[id] = done;
+            order.push_back(id);
         }
-        image_[id] = graph_.make(node.op, node.type, {arguments.data(), node.count}, node.payload);
+        stack.pop_back();
     }
-
-    const Graph& source_;
-    std::span<const NodeId> replacement_;
-    std::vector<NodeId> image_;
-    std::vector<char> open_;
-    std::vector<NodeId> stack_;
-    Graph graph_;
-};
-
-std::vector<NodeId> externals(const Graph& graph, std::span<const NodeId> roots) {
-    std::vector<NodeId> calls = reachable(graph, roots);
-    std::erase_if(calls, [&](NodeId id) { return graph[id].op != Op::external; });
-    return calls;
+    return order;
 }
 
 }  // namespace
 
+std::vector<NodeId> depth_first(const Graph& graph, std::span<const NodeId> roots) {
+    return *walk(graph, roots, {});  // without replacements no circle
+}
+
 std::optional<Rewritten> substitute(const Graph& source, std::span<const NodeId> roots,
                                     std::span<const NodeId> replacement) {
-    Substitution substitution(source, replacement);
-    for (const NodeId call : externals(source, roots)) {
-        if (substitution.build(call) == kNoNode) {
-            return std::nullopt;
-        }
+    const std::optional<std::vector<NodeId>> order = walk(source, roots, replacement);
+    if (!order) {
+        return std::nullopt;
     }
     Rewritten result;
-    for (const NodeId root : roots) {
-        result.roots.push_back(substitution.build(root));
-        if (result.roots.back() == kNoNode) {
-            return std::nullopt;
+    result.graph.reserve(order->size());
+    std::vector<NodeId> image(source.size(), kNoNode);
+    for (const NodeId id : *order) {
+        Node node = source[id];
+        for (std::size_t i = 0; i < node.count; ++i) {
+            node.args[i] = image[resolved(replacement, node.args[i])];
         }
+        image[id] = result.graph.make(node.op, node.type, node.arguments(), node.payload);
     }
-    result.graph = substitution.take();
+    for (const NodeId root : roots) {
+        result.roots.push_back(image[resolved(replacement, root)]);
+    }
     return result;
 }
 
-std::size_t count_externals(const Graph& graph, std::span<const NodeId> roots) {
-    return externals(graph, roots).size();
+std::vector<NodeId> externals(const Graph& graph, std::span<const NodeId> roots) {
+    if (!graph.contains(Op::external)) {
+        return {};
+    }
+    std::vector<NodeId> calls = reachable(graph, roots);
+    std::erase_if(calls, [&](NodeId id) { return graph[id].op != Op::external; });
+    return calls;
 }
 
 }  // namespace bitaxon::jit::rewrite

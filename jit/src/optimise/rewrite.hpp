@@ -27,8 +27,12 @@ NodeId copy(Graph& graph, const Node& node, std::span<const NodeId> image);
 std::optional<Rewritten> substitute(const Graph& source, std::span<const NodeId> roots,
                                     std::span<const NodeId> replacement);
 
-/// How many external calls the roots need. A pass must not lose any of them.
-std::size_t count_externals(const Graph& graph, std::span<const NodeId> roots);
+/// The nodes that the external calls among them and then the roots need, each behind its arguments,
+/// in the order in which a walk from there meets them: that of substitute().
+std::vector<NodeId> depth_first(const Graph& graph, std::span<const NodeId> roots);
+
+/// The external calls that the roots need, ascending. A pass must not lose any of them.
+std::vector<NodeId> externals(const Graph& graph, std::span<const NodeId> roots);
 
 }  // namespace rewrite
 }  // namespace bitaxon::jit

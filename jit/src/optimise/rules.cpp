@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace bitaxon::jit::rewrite {
 namespace {
@@ -232,7 +233,8 @@ Condition condition_named(std::string_view name) {
 
 }  // namespace
 
-Rules::Rules() : first_(std::size(kOpNames) + 1, 0) {
+Rules::Rules() {
+    std::vector<Rule> rules;
     for (const Source& source : kSources) {
         Reader reader(source.text, patterns_);
         Rule rule{source.text, source.weakest, source.domain};
@@ -244,27 +246,32 @@ Rules::Rules() : first_(std::size(kOpNames) + 1, 0) {
             rule.condition_variable = reader.variable(reader.word());
         }
         for (const std::uint16_t order : all_orders(patterns_, rule.pattern)) {
-            rules_.push_back(rule);
-            rules_.back().pattern = order;
+            rules.push_back(rule);
+            rules.back().pattern = order;
         }
     }
+    all_ = by_op(rules);
+    std::erase_if(rules, [](const Rule& rule) { return rule.weakest != MathMode::strict; });
+    strict_ = by_op(std::move(rules));
+}
+
+Rules::ByOp Rules::by_op(std::vector<Rule> rules) const {
     const auto op_of = [&](const Rule& rule) {
         return static_cast<std::size_t>(patterns_[rule.pattern].op);
     };
-    std::stable_sort(rules_.begin(), rules_.end(),
+    std::stable_sort(rules.begin(), rules.end(),
                      [&](const Rule& a, const Rule& b) { return op_of(a) < op_of(b); });
-    for (const Rule& rule : rules_) {
-        ++first_[op_of(rule) + 1];
+    std::vector<std::uint16_t> first(std::size(kOpNames) + 1, 0);
+    for (const Rule& rule : rules) {
+        ++first[op_of(rule) + 1];
     }
-    for (std::size_t i = 1; i < first_.size(); ++i) {
-        first_[i] = static_cast<std::uint16_t>(first_[i] + first_[i - 1]);
-    }
+    std::partial_sum(first.begin(), first.end(), first.begin());
+    return {std::move(rules), std::move(first)};
 }
 
-std::span<const Rule> Rules::of(Op op) const noexcept {
+std::span<const Rule> Rules::ByOp::of(Op op) const noexcept {
     const auto i = static_cast<std::size_t>(op);
-    return std::span{rules_}.subspan(first_[i],
-                                     static_cast<std::size_t>(first_[i + 1] - first_[i]));
+    return std::span{rules}.subspan(first[i], static_cast<std::size_t>(first[i + 1] - first[i]));
 }
 
 const Rules& rules() {

@@ -53,12 +53,22 @@ class Rules {
 
     const Pattern& pattern(std::uint16_t number) const noexcept { return patterns_[number]; }
     /// Those whose pattern's outermost operation is `op`, in the order of rules.def.
-    std::span<const Rule> of(Op op) const noexcept;
+    std::span<const Rule> of(Op op) const noexcept { return all_.of(op); }
+    /// Those of them that every mode allows.
+    std::span<const Rule> strict_of(Op op) const noexcept { return strict_.of(op); }
 
   private:
+    struct ByOp {
+        std::vector<Rule> rules;
+        std::vector<std::uint16_t> first;  ///< by op: its first rule
+
+        std::span<const Rule> of(Op op) const noexcept;
+    };
+    ByOp by_op(std::vector<Rule> rules) const;
+
     std::vector<Pattern> patterns_;
-    std::vector<Rule> rules_;
-    std::vector<std::uint16_t> first_;  ///< by op: its first rule
+    ByOp all_;
+    ByOp strict_;
 };
 
 /// The rules, read on the first call.

@@ -65,7 +65,9 @@ namespace {
 
 class Simplifier {
   public:
-    explicit Simplifier(MathMode mode) : mode_(mode), ranges_(graph_) {}
+    Simplifier(MathMode mode, std::size_t expected) : mode_(mode), ranges_(graph_) {
+        graph_.reserve(expected);
+    }
 
     NodeId make(const Node& node) {
         if (const auto folded = fold(graph_, node)) {
@@ -113,12 +115,10 @@ class Simplifier {
 
     NodeId apply_rules(NodeId id) {
         const Node node = graph_[id];
-        for (const Rule& rule : rules().of(node.op)) {
-            if (rule.weakest != MathMode::strict || !rewrite::matches(rule.domain, node.type)) {
-                continue;
-            }
+        for (const Rule& rule : rules().strict_of(node.op)) {
             Bindings bindings = kNoBindings;
-            if (match(rule.pattern, id, bindings) && holds(rule, bindings)) {
+            if (rewrite::matches(rule.domain, node.type) && match(rule.pattern, id, bindings) &&
+                holds(rule, bindings)) {
                 note(rule.text);
                 return build(rule.replacement, node.type, bindings);
             }
@@ -211,10 +211,11 @@ class Simplifier {
 
 }  // namespace
 
-Rewritten simplify(const Graph& source, std::span<const NodeId> roots, MathMode mode) {
-    Simplifier simplifier(mode);
+Rewritten simplify(const Graph& source, std::span<const NodeId> order,
+                   std::span<const NodeId> roots, MathMode mode) {
+    Simplifier simplifier(mode, order.size());
     std::vector<NodeId> image(source.size(), kNoNode);
-    for (const NodeId id : reachable(source, roots)) {
+    for (const NodeId id : order) {
         Node node = source[id];
         for (std::size_t i = 0; i < node.count; ++i) {
             node.args[i] = image[node.args[i]];
