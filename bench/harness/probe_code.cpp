@@ -260,11 +260,9 @@ u64 fma32() noexcept {
     const __m256 a = _mm256_set1_ps(0.5f);
     const __m256 b = _mm256_set1_ps(1);
     __m256 chains[kFmaChains];
-    unroll<kFmaChains>(
-        [&](std::size_t c) { chains[c] = _mm256_set1_ps(static_cast<float>(c)); });
+    unroll<kFmaChains>([&](std::size_t c) { chains[c] = _mm256_set1_ps(static_cast<float>(c)); });
     for (std::size_t i = 0; i < kFmaRepeats; ++i)
-        unroll<kFmaChains>(
-            [&](std::size_t c) { chains[c] = _mm256_fmadd_ps(chains[c], a, b); });
+        unroll<kFmaChains>([&](std::size_t c) { chains[c] = _mm256_fmadd_ps(chains[c], a, b); });
     unroll<kFmaChains - 1>(
         [&](std::size_t c) { chains[0] = _mm256_add_ps(chains[0], chains[c + 1]); });
     return static_cast<u64>(_mm256_cvtss_f32(chains[0]));
@@ -274,11 +272,9 @@ u64 fma64() noexcept {
     const __m256d a = _mm256_set1_pd(0.5);
     const __m256d b = _mm256_set1_pd(1);
     __m256d chains[kFmaChains];
-    unroll<kFmaChains>(
-        [&](std::size_t c) { chains[c] = _mm256_set1_pd(static_cast<double>(c)); });
+    unroll<kFmaChains>([&](std::size_t c) { chains[c] = _mm256_set1_pd(static_cast<double>(c)); });
     for (std::size_t i = 0; i < kFmaRepeats; ++i)
-        unroll<kFmaChains>(
-            [&](std::size_t c) { chains[c] = _mm256_fmadd_pd(chains[c], a, b); });
+        unroll<kFmaChains>([&](std::size_t c) { chains[c] = _mm256_fmadd_pd(chains[c], a, b); });
     unroll<kFmaChains - 1>(
         [&](std::size_t c) { chains[0] = _mm256_add_pd(chains[0], chains[c + 1]); });
     return static_cast<u64>(_mm256_cvtsd_f64(chains[0]));
@@ -411,11 +407,9 @@ u64 fma32() noexcept {
     const __m512 a = _mm512_set1_ps(0.5f);
     const __m512 b = _mm512_set1_ps(1);
     __m512 chains[kFmaChains];
-    unroll<kFmaChains>(
-        [&](std::size_t c) { chains[c] = _mm512_set1_ps(static_cast<float>(c)); });
+    unroll<kFmaChains>([&](std::size_t c) { chains[c] = _mm512_set1_ps(static_cast<float>(c)); });
     for (std::size_t i = 0; i < kFmaRepeats; ++i)
-        unroll<kFmaChains>(
-            [&](std::size_t c) { chains[c] = _mm512_fmadd_ps(chains[c], a, b); });
+        unroll<kFmaChains>([&](std::size_t c) { chains[c] = _mm512_fmadd_ps(chains[c], a, b); });
     unroll<kFmaChains - 1>(
         [&](std::size_t c) { chains[0] = _mm512_add_ps(chains[0], chains[c + 1]); });
     return static_cast<u64>(_mm512_cvtss_f32(chains[0]));
@@ -425,11 +419,9 @@ u64 fma64() noexcept {
     const __m512d a = _mm512_set1_pd(0.5);
     const __m512d b = _mm512_set1_pd(1);
     __m512d chains[kFmaChains];
-    unroll<kFmaChains>(
-        [&](std::size_t c) { chains[c] = _mm512_set1_pd(static_cast<double>(c)); });
+    unroll<kFmaChains>([&](std::size_t c) { chains[c] = _mm512_set1_pd(static_cast<double>(c)); });
     for (std::size_t i = 0; i < kFmaRepeats; ++i)
-        unroll<kFmaChains>(
-            [&](std::size_t c) { chains[c] = _mm512_fmadd_pd(chains[c], a, b); });
+        unroll<kFmaChains>([&](std::size_t c) { chains[c] = _mm512_fmadd_pd(chains[c], a, b); });
     unroll<kFmaChains - 1>(
         [&](std::size_t c) { chains[0] = _mm512_add_pd(chains[0], chains[c + 1]); });
     return static_cast<u64>(_mm512_cvtsd_f64(chains[0]));
@@ -440,8 +432,8 @@ constexpr void (*kMoves[])(const Traffic&) noexcept = {move<false, false>, move<
                                                        move<true, false>, move<true, true>};
 constexpr Tile kTiles[] = {
     {4, 4, and_popcount<4, 4, 1>}, {4, 4, and_popcount<4, 4, 2>}, {4, 6, and_popcount<4, 6, 1>}};
-constexpr Code kCode{"avx512-vpopcntdq", kTiles,       random_words, kReads,
-                     kMoves,             stream_store, {16, fma32},  {8, fma64}};
+constexpr Code kCode{"avx512-vpopcntdq", kTiles,      random_words, kReads, kMoves,
+                     stream_store,       {16, fma32}, {8, fma64}};
 
 }  // namespace avx512
 

@@ -1,5 +1,7 @@
 #include "legalise.hpp"
 
+#include "square_roots.hpp"
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -45,6 +47,7 @@ class Legaliser {
     }
     void mark_needed();
     NodeId translate(const Node& source);
+    NodeId translate_root(const NewtonRoot& root);
     NodeId translate_shift(const Node& node);
     NodeId translate_for_mask_registers(Node node, const Node& source);
     NodeId combine_with_masks(const Node& node);
@@ -345,6 +348,15 @@ NodeId Legaliser::translate(const Node& source) {
     return mask_registers_ ? translate_for_mask_registers(node, source) : append(node);
 }
 
+NodeId Legaliser::translate_root(const NewtonRoot& root) {
+    const auto emit_node = [this](Op op, Type type, std::initializer_list<NodeId> args,
+                                  std::uint64_t payload) {
+        return op == Op::constant ? constant(type, payload) : emit(op, type, args, payload);
+    };
+    const NodeId x = translated_[program_.graph[root.node].args[0]];
+    return write_newton_root(emit_node, target_, x, root.may_be_huge);
+}
+
 void Legaliser::mark_needed() {
     const Graph& graph = program_.graph;
     needed_.assign(graph.size(), 0);
@@ -395,8 +407,12 @@ Body Legaliser::run() {
     const Graph& graph = program_.graph;
     translated_.assign(graph.size(), kNoNode);
     body_.nodes.reserve(graph.size() + graph.size() / 4 + 16);
+    const std::vector<NewtonRoot> roots = choose_newton_roots(program_, needed_, target_);
+    auto root = roots.begin();
     for (NodeId id = 0; id < graph.size(); ++id) {
-        if (needed_[id]) {
+        if (root != roots.end() && root->node == id) {
+            translated_[id] = translate_root(*root++);
+        } else if (needed_[id]) {
             translated_[id] = translate(graph[id]);
         }
     }

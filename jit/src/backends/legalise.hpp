@@ -3,6 +3,7 @@
 // What it lacks is replaced by sequences of what it has, with the same bits; what no output needs
 // is left out. Two conventions apply to the list beyond those of ir/ops.def:
 //   - a shift by a constant has one argument, and the count as payload;
+//   - `sqrt` and `rare` may have the payloads of square_roots.hpp;
 //   - where masks have registers of their own (AVX-512), `cast` to a mask type takes the lanes'
 //   sign
 //     bits, `cast` from a mask spreads it over lanes, and every argument is of the kind, mask or

@@ -1,5 +1,7 @@
 #include "x86_instructions.hpp"
 
+#include "square_roots.hpp"
+
 #include <array>
 #include <utility>
 
@@ -39,7 +41,8 @@ struct Entry {
     std::uint8_t immediate = 0;
     /// Instruction for f32, f64, i32, i64; masks are read as integers.
     std::array<InstId, 4> ids{};
-    /// With mask registers: the instruction for masks. For shifts: those with a fixed count.
+    /// With mask registers: the instruction for masks. For shifts: those with a fixed count. For
+    /// roots: the estimates of the reciprocal.
     std::array<InstId, 2> others{};
 };
 
@@ -59,7 +62,11 @@ constexpr Entry kCommon[] = {
      {Id::kIdVmulps, Id::kIdVmulpd, Id::kIdVpmulld, Id::kIdVpmullq},
      {}},
     {Op::div, Form::binary, 0, {Id::kIdVdivps, Id::kIdVdivpd, kNone, kNone}, {}},
-    {Op::sqrt, Form::unary, 0, {Id::kIdVsqrtps, Id::kIdVsqrtpd, kNone, kNone}, {}},
+    {Op::sqrt,
+     Form::unary,
+     0,
+     {Id::kIdVsqrtps, Id::kIdVsqrtpd, kNone, kNone},
+     {Id::kIdVrsqrtps, Id::kIdVrsqrt14pd}},
     {Op::fma, Form::fma, 0, {Id::kIdVfmadd132ps, Id::kIdVfmadd132pd, kNone, kNone}, {}},
     {Op::fms, Form::fma, 1, {Id::kIdVfmsub132ps, Id::kIdVfmsub132pd, kNone, kNone}, {}},
     {Op::fnma, Form::fma, 2, {Id::kIdVfnmadd132ps, Id::kIdVfnmadd132pd, kNone, kNone}, {}},
@@ -294,6 +301,9 @@ class Emitter {
 
   private:
     InstId id() const { return entry_.ids[column(o_.node.type)]; }
+    bool is_estimate() const {
+        return o_.node.op == Op::sqrt && o_.node.payload == kReciprocalEstimate;
+    }
     const Operand& arg(int i) const { return o_.args[static_cast<std::size_t>(i)]; }
 
     void fma();
@@ -422,7 +432,8 @@ void Emitter::narrow() {
 void Emitter::run() {
     switch (entry_.form) {
     case Form::unary:
-        out_.emit(id(), o_.result, arg(0));
+        out_.emit(is_estimate() ? entry_.others[is_wide(o_.node.type) ? 1 : 0] : id(), o_.result,
+                  arg(0));
         break;
     case Form::round:
         out_.emit(id(), o_.result, arg(0), asmjit::imm(entry_.immediate));

@@ -1,6 +1,7 @@
 #include "x86_writer.hpp"
 
 #include "rare_call.hpp"
+#include "square_roots.hpp"
 #include "x86_instructions.hpp"
 
 #include <bit>
@@ -463,6 +464,12 @@ void X86Writer::write_stub(const Stub& stub) {
     RareLayout layout{static_cast<std::uint8_t>(node.count - 2), 0,
                       static_cast<std::uint16_t>(register_bytes(target_))};
     out_.bind(stub.entry);
+    if (node.payload == kRootInstruction) {
+        out_.emit(Id::kIdVsqrtpd, vector_register(p.target, node.type),
+                  vector_register(p.sources[2], node.type));
+        out_.jmp(stub.back);
+        return;
+    }
     move_live_registers(stub, true);
     const auto buffer = [&](int i) {
         return x86::ptr(x86::rsp, frame_.rare_buffer() + i * register_bytes(target_));
