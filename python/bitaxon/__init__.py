@@ -17,7 +17,7 @@ rules become machine code while the program runs.
 Every bit is a function of (seed, stream, time) alone: threads, SIMD tier and batch size change nothing.
 """
 
-from . import math, plot
+from . import encoders, math, plot
 from ._bitaxon import (
     DenseLayer,
     ExecutionContext,
@@ -100,6 +100,7 @@ from .math import (
 )
 from .results import Recording, Spikes, Streamed
 from .rules import BuiltInRules, RuleWatch, load_rule, rule, rules, watch_rule
+from .streams import Streams, check_independent
 from .tracing import Symbol, function
 
 __all__ = [
@@ -123,6 +124,7 @@ __all__ = [
     "RuleWatch",
     "Spikes",
     "Streamed",
+    "Streams",
     "Symbol",
     "UnknownNameError",
     "UnsupportedError",
@@ -133,6 +135,7 @@ __all__ = [
     "atan2",
     "cbrt",
     "ceil",
+    "check_independent",
     "clip",
     "compile",
     "cos",
@@ -140,6 +143,7 @@ __all__ = [
     "decode",
     "describe",
     "encode",
+    "encoders",
     "erf",
     "evaluate",
     "exp",
