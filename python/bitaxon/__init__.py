@@ -17,7 +17,7 @@ rules become machine code while the program runs.
 Every bit is a function of (seed, stream, time) alone: threads, SIMD tier and batch size change nothing.
 """
 
-from . import math, plot
+from . import encoders, math, plot
 from ._bitaxon import (
     Circuit,
     DenseLayer,
@@ -103,6 +103,7 @@ from .math import (
 )
 from .results import Recording, Spikes, Streamed
 from .rules import BuiltInRules, RuleWatch, load_rule, rule, rules, watch_rule
+from .streams import Streams, check_independent
 from .tracing import Symbol, function
 
 __all__ = [
@@ -129,6 +130,7 @@ __all__ = [
     "RuleWatch",
     "Spikes",
     "Streamed",
+    "Streams",
     "Symbol",
     "UnknownNameError",
     "UnsupportedError",
@@ -139,6 +141,7 @@ __all__ = [
     "atan2",
     "cbrt",
     "ceil",
+    "check_independent",
     "circuit",
     "circuits",
     "clip",
@@ -148,6 +151,7 @@ __all__ = [
     "decode",
     "describe",
     "encode",
+    "encoders",
     "erf",
     "evaluate",
     "exp",

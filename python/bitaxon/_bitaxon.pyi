@@ -5,7 +5,9 @@ from typing import Any, Literal, SupportsFloat, SupportsIndex, final, overload
 import numpy as np
 import numpy.typing as npt
 
+from .encoders import Encoder
 from .results import Recording, Spikes, Streamed
+from .streams import Streams
 
 _Floats = npt.NDArray[np.float64]
 _Words = npt.NDArray[np.uint64]
@@ -408,13 +410,14 @@ def encode(
     length: SupportsIndex,
     coding: _Coding = "unipolar",
     seed: SupportsIndex | None = None,
-    encoder: Literal["bernoulli", "lfsr16"] = "bernoulli",
+    encoder: Encoder | Literal["bernoulli", "lfsr16"] = "bernoulli",
     layer: SupportsIndex = 0,
     role: Literal["input", "weight", "select", "noise"] = "input",
     sample: SupportsIndex = 0,
     first_index: SupportsIndex = 0,
+    first_bit: SupportsIndex = 0,
     context: ExecutionContext | None = None,
-) -> _Words: ...
+) -> Streams: ...
 def decode(
     streams: _Words,
     length: SupportsIndex,
@@ -439,3 +442,14 @@ def scc_matrix(
 def info(context: ExecutionContext | None = None) -> dict[str, Any]: ...
 def describe(context: ExecutionContext | None = None) -> str: ...
 def load(path: _Path, context: ExecutionContext | None = None) -> Network: ...
+def _encoder_properties(specification: dict[str, Any]) -> tuple[int | None, int | None]: ...
+def _encoder_numbers(
+    specification: dict[str, Any],
+    count: SupportsIndex,
+    first: SupportsIndex,
+    stream: SupportsIndex,
+    p: SupportsFloat,
+) -> npt.NDArray[np.uint32]: ...
+def _lfsr_phase(specification: dict[str, Any], state: SupportsIndex) -> int: ...
+def _maximal_taps(bits: SupportsIndex) -> int: ...
+def _check_independent(a: Any, b: Any) -> None: ...

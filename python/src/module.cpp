@@ -20,6 +20,7 @@ PYBIND11_MODULE(_bitaxon, module) {
     bitaxon::python::bind_context(module);
     bitaxon::python::bind_info(module);
     bitaxon::python::bind_streams(module);
+    bitaxon::python::bind_encoders(module);
     bitaxon::python::bind_correlation(module);
     bitaxon::python::bind_dense(module);
     bitaxon::python::bind_network(module);

@@ -3,6 +3,7 @@
 #include "arrays.hpp"
 #include "bindings.hpp"
 #include "context.hpp"
+#include "encoders.hpp"
 
 #include <bitaxon/core/encode.hpp>
 #include <bitaxon/core/error.hpp>
@@ -38,34 +39,40 @@ py::array read_vector(py::handle object, const char* name) {
     return values;
 }
 
-py::array encode_values(py::handle values, py::handle length, py::handle coding, py::handle seed,
-                        py::handle encoder, py::handle layer, py::handle role, py::handle sample,
-                        py::handle first_index, py::handle context) {
+// The encoder that a text names.
+Encoder named_encoder(const std::string& name, py::handle seed) {
+    if (name == "bernoulli") return {Bernoulli{}};
+    if (name != "lfsr16")
+        throw_error(ErrorCode::invalid_value, "encoder", fmt::format("'{}'", name),
+                    "one of bernoulli, lfsr16, or an encoder of bitaxon.encoders");
+    return {Lfsr{.bits = 16, .seed = to_unsigned(seed, "seed", 1, kMaxLfsrSeed)}};
+}
+
+py::object encode_values(py::handle values, py::handle length, py::handle coding, py::handle seed,
+                         py::handle encoder, py::handle layer, py::handle role, py::handle sample,
+                         py::handle first_index, py::handle first_bit, py::handle context) {
     const ExecutionContext& engine = choose_engine(context);
     const py::array numbers = read_vector(values, "values");
     const std::uint64_t length_bits = to_unsigned(length, "length", 1, kMaxLength);
     const Coding code = parse_coding(to_text(coding, "coding"));
-    const std::string generator = to_text(encoder, "encoder");
+    const bool is_named = py::isinstance<py::str>(encoder);
+    const Encoder way =
+        is_named ? named_encoder(to_text(encoder, "encoder"), seed) : to_encoder(encoder);
     const StreamOrigin origin{.seed = to_seed(seed).value_or(engine.seed()),
                               .layer = to_unsigned(layer, "layer"),
                               .role = parse_role(to_text(role, "role")),
                               .sample = to_unsigned(sample, "sample"),
                               .first_index = to_unsigned(first_index, "first_index")};
-    if (generator == "bernoulli") {
-        return to_array(without_gil(
-            [&] { return encode(engine, packed_values(numbers), length_bits, code, origin); }));
-    }
-    if (generator != "lfsr16")
-        throw_error(ErrorCode::invalid_value, "encoder", fmt::format("'{}'", generator),
-                    "one of bernoulli, lfsr16");
-    if (origin.layer != 0 || origin.role != Role::input || origin.sample != 0 ||
-        origin.first_index != 0)
-        throw_error(ErrorCode::invalid_value, "encoder", "lfsr16 with the name of a stream",
-                    "seed alone: all streams of an LFSR share its register");
-    const auto register_seed =
-        static_cast<std::uint16_t>(to_unsigned(seed, "seed", 1, kMaxLfsrSeed));
-    return to_array(without_gil([&] {
-        return encode_lfsr16(engine, packed_values(numbers), length_bits, register_seed, code);
+    if (!std::holds_alternative<Bernoulli>(way.kind) &&
+        (origin.layer != 0 || origin.role != Role::input || origin.sample != 0 ||
+         (!is_named && !seed.is_none())))
+        throw_error(ErrorCode::invalid_value, "encoder",
+                    describe(way) + " with a seed, layer, role or sample",
+                    "first_index and first_bit alone: other numbers come from the encoder's own "
+                    "parameters");
+    const std::uint64_t begin = to_unsigned(first_bit, "first_bit");
+    return to_streams(without_gil([&] {
+        return encode(engine, packed_values(numbers), length_bits, code, way, origin, begin);
     }));
 }
 
@@ -191,22 +198,26 @@ void bind_streams(py::module_& module) {
         "encode", &encode_values, py::arg("values"), py::arg("length"),
         py::arg("coding") = "unipolar", py::arg("seed") = py::none(),
         py::arg("encoder") = "bernoulli", py::arg("layer") = 0, py::arg("role") = "input",
-        py::arg("sample") = 0, py::arg("first_index") = 0, py::arg("context") = py::none(),
-        R"(encode(values, length, coding='unipolar', seed=None, encoder='bernoulli', layer=0, role='input', sample=0, first_index=0, context=None)
+        py::arg("sample") = 0, py::arg("first_index") = 0, py::arg("first_bit") = 0,
+        py::arg("context") = py::none(),
+        R"(encode(values, length, coding='unipolar', seed=None, encoder='bernoulli', layer=0, role='input', sample=0, first_index=0, first_bit=0, context=None)
 --
 
 Values to packed streams (B. R. Gaines, 1969).
 
-values   (n,) numbers: [0, 1] for unipolar and split-unipolar, [-1, 1] for bipolar
-length   bits of a stream, 1 to 2^31
-seed     the context's unless given; 1 to 65535 for lfsr16, where it must be given
-encoder  'bernoulli': every bit independent, a pure function of (seed, stream, time), where the
-         stream of value i is named by (layer, role, sample, first_index + i), role being input,
-         weight, select or noise; 'lfsr16': what a circuit of one Lfsr16 and a comparator for each
-         stream produces
+values     (n,) numbers: [0, 1] for unipolar and split-unipolar, [-1, 1] for bipolar
+length     bits of a stream, 1 to 2^31
+encoder    one of bitaxon.encoders, or 'bernoulli': every bit independent, where the stream of value i
+           is named by (seed, layer, role, sample, first_index + i), role being input, weight, select
+           or noise; or 'lfsr16': Lfsr(16, seed), what a circuit of one Lfsr16 and a comparator for
+           each stream produces
+seed       of 'bernoulli', the context's unless given; of 'lfsr16', 1 to 65535. Other encoders have
+           their own parameters
+first_bit  the streams begin with that bit: bits, and streams by first_index, may be produced in any
+           order
 
-Returns (n, ceil(length / 64)) uint64: bit t is words[t // 64] >> (t % 64) & 1; those past the end
-are 0.
+Returns Streams (n, ceil(length / 64)) of uint64: bit t is words[t // 64] >> (t % 64) & 1; those past
+the end are 0. They know their sources: see check_independent.
 Raises ValueError for NaN and for values, lengths, seeds and names out of range.)");
     module.def("decode", &decode_streams, py::arg("streams"), py::arg("length"),
                py::arg("coding") = "unipolar", py::arg("context") = py::none(),
