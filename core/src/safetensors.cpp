@@ -2,23 +2,15 @@
 #include <bitaxon/core/safetensors.hpp>
 
 #include <bitaxon/core/error.hpp>
-#include <bitaxon/core/random.hpp>
+#include <bitaxon/core/files.hpp>
 
-#define XXH_INLINE_ALL
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <xxhash.h>
-
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <optional>
-#include <system_error>
 #include <tuple>
 
 namespace bitaxon {
@@ -91,27 +83,6 @@ std::string make_header(const TensorFile& file, std::string_view data_sum) {
     return text;
 }
 
-std::string reason() { return std::generic_category().message(errno); }
-
-std::vector<std::byte> read_all(const std::filesystem::path& path) {
-    std::error_code missing;
-    if (!std::filesystem::is_regular_file(path, missing))
-        throw Error(ErrorCode::file,
-                    fmt::format("{}: got {}, expected a file that exists", path.string(),
-                                missing ? missing.message() : "something else than a file"));
-    std::ifstream in(path, std::ios::binary | std::ios::ate);
-    if (!in)
-        throw Error(ErrorCode::file,
-                    fmt::format("{}: cannot be opened for reading: {}", path.string(), reason()));
-    std::vector<std::byte> bytes(static_cast<std::size_t>(in.tellg()));
-    in.seekg(0);
-    in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-    if (!in)
-        throw Error(ErrorCode::file,
-                    fmt::format("{}: cannot be read: {}", path.string(), reason()));
-    return bytes;
-}
-
 std::uint64_t to_unsigned(const Json& value) {
     if (!value.is_number_unsigned()) throw std::out_of_range("a size that is no whole number");
     return value.get<std::uint64_t>();
@@ -161,56 +132,7 @@ std::map<std::string, Tensor> read_tensors(const Json& json, std::span<const std
     return tensors;
 }
 
-// A new file beside the target, so that two savers of one path never share one.
-class TemporaryFile {
-  public:
-    explicit TemporaryFile(const std::filesystem::path& target) : path_(target) {
-        path_ += fmt::format(".{:016x}.tmp", fresh_seed());
-        file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (file_ < 0) fail("cannot be created");
-    }
-    ~TemporaryFile() {
-        if (file_ >= 0) ::close(file_);
-        if (!kept_) ::unlink(path_.c_str());
-    }
-    TemporaryFile(const TemporaryFile&) = delete;
-    TemporaryFile& operator=(const TemporaryFile&) = delete;
-
-    void write(const void* data, std::size_t size) {
-        const char* bytes = static_cast<const char*>(data);
-        while (size > 0) {
-            const ssize_t written = ::write(file_, bytes, size);
-            if (written < 0 && errno == EINTR) continue;
-            if (written < 0) fail("cannot be written");
-            bytes += written;
-            size -= static_cast<std::size_t>(written);
-        }
-    }
-
-    /// Gives the file its name, once all of it is on the disk.
-    void keep(const std::filesystem::path& target) {
-        if (::fsync(file_) != 0) fail("cannot be written");
-        if (::rename(path_.c_str(), target.c_str()) != 0)
-            throw Error(ErrorCode::file,
-                        fmt::format("{}: cannot be replaced: {}", target.string(), reason()));
-        kept_ = true;
-    }
-
-  private:
-    [[noreturn]] void fail(std::string_view what) const {
-        throw Error(ErrorCode::file, fmt::format("{}: {}: {}", path_.string(), what, reason()));
-    }
-
-    std::filesystem::path path_;
-    int file_ = -1;
-    bool kept_ = false;
-};
-
 }  // namespace
-
-std::string checksum(std::span<const std::byte> bytes) {
-    return fmt::format("{:016x}", XXH3_64bits(bytes.data(), bytes.size()));
-}
 
 void save_tensors(const std::filesystem::path& path, const TensorFile& file) {
     std::vector<std::byte> data;
@@ -232,15 +154,11 @@ void save_tensors(const std::filesystem::path& path, const TensorFile& file) {
     }
     const std::uint64_t header_length = header.size();
 
-    TemporaryFile out(path);
-    out.write(&header_length, kLengthBytes);
-    out.write(header.data(), header.size());
-    out.write(data.data(), data.size());
-    out.keep(path);
+    write_file(path, {std::as_bytes(std::span(&header_length, 1)), as_bytes(header), data});
 }
 
 TensorFile load_tensors(const std::filesystem::path& path) {
-    const std::vector<std::byte> bytes = read_all(path);
+    const std::vector<std::byte> bytes = read_file(path);
     std::uint64_t header_length = 0;
     if (bytes.size() < kLengthBytes)
         damaged(path, fmt::format("{} bytes are too few", bytes.size()));

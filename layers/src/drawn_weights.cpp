@@ -1,6 +1,6 @@
 #include "drawn_weights.hpp"
 
-#include <bitaxon/core/safetensors.hpp>
+#include <bitaxon/core/files.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -240,6 +240,8 @@ def compile(
     background_calls: SupportsIndex = 100,
     work_at_once: SupportsIndex = 100000,
     fold_calls: SupportsIndex = 1000,
+    cache_calls: SupportsIndex = 10000,
+    cache: bool = True,
     context: ExecutionContext | None = None,
 ) -> Kernel: ...
 def free_names(text: str) -> tuple[str, ...]: ...

@@ -109,6 +109,8 @@ py::tuple reduce(const Parts& parts) {
     state["background_calls"] = parts.options.thresholds.background_calls;
     state["work_at_once"] = parts.options.thresholds.work_at_once;
     state["fold_calls"] = parts.options.thresholds.fold_calls;
+    state["cache_calls"] = parts.options.cache_calls;
+    state["cache"] = parts.options.cache;
     state["context"] = parts.context;
     return py::make_tuple(py::module_::import("bitaxon.expressions").attr("_compile_again"),
                           py::make_tuple(state));
@@ -204,9 +206,15 @@ std::vector<std::string> to_names(py::handle object, const char* name) {
     return names;
 }
 
+std::int64_t to_count(py::handle object, const char* name) {
+    return static_cast<std::int64_t>(
+        to_unsigned(object, name, 0, std::numeric_limits<std::int64_t>::max() / 4));
+}
+
 py::object compile(py::handle text, py::handle dtype, py::handle mode, py::handle arguments,
                    py::handle functions, bool wait, py::handle background_calls,
-                   py::handle work_at_once, py::handle fold_calls, py::handle context) {
+                   py::handle work_at_once, py::handle fold_calls, py::handle cache_calls,
+                   bool cache, py::handle context) {
     const std::string source = to_text(text, "text");
     jit::ParseOptions parse{.dtype = to_float_type(dtype, "dtype"),
                             .functions = to_functions(functions)};
@@ -214,7 +222,9 @@ py::object compile(py::handle text, py::handle dtype, py::handle mode, py::handl
     jit::CompileOptions options{
         .mode = to_mode(mode),
         .wait = wait,
-        .thresholds = to_thresholds(background_calls, work_at_once, fold_calls)};
+        .thresholds = to_thresholds(background_calls, work_at_once, fold_calls),
+        .cache = cache,
+        .cache_calls = to_count(cache_calls, "cache_calls")};
     const py::object kept_context = to_context(context);
     auto kernel = without_gil([&] { return jit::compile(source, options, parse); });
     // What was compiled keeps its functions, whatever is defined later.
@@ -245,13 +255,9 @@ KernelObject::Parts::Parts(jit::Kernel compiled, py::object functions_or_none,
 
 jit::Thresholds to_thresholds(py::handle background_calls, py::handle work_at_once,
                               py::handle fold_calls) {
-    const auto count = [](py::handle object, const char* name) {
-        return static_cast<std::int64_t>(
-            to_unsigned(object, name, 0, std::numeric_limits<std::int64_t>::max() / 4));
-    };
-    return {.background_calls = count(background_calls, "background_calls"),
-            .work_at_once = count(work_at_once, "work_at_once"),
-            .fold_calls = count(fold_calls, "fold_calls")};
+    return {.background_calls = to_count(background_calls, "background_calls"),
+            .work_at_once = to_count(work_at_once, "work_at_once"),
+            .fold_calls = to_count(fold_calls, "fold_calls")};
 }
 
 py::dict to_dict(const jit::TierStats& stats) {
@@ -337,7 +343,13 @@ void bind_kernel(py::module_& module) {
 How the expression is computed, for people: the graph, the rewrites that were applied, the
 primitives, where they run, and the assembly.)");
     members.method(
-        "stats", [](py::handle self) { return to_dict(to_parts(self).kernel.stats()); },
+        "stats",
+        [](py::handle self) {
+            const jit::KernelStats stats = to_parts(self).kernel.stats();
+            py::dict result = to_dict(stats);
+            result["cache"] = stats.cache;
+            return result;
+        },
         R"(stats(self)
 --
 
@@ -347,7 +359,9 @@ calls              runs: one for each call, or for each block of a call that con
 machine_code_calls those that ran machine code from their first row
 compiled_variants  pieces of machine code
 compile_seconds    time spent in making them
-tier               'interpreter', 'avx2', 'avx512' or 'neon': the last run's)");
+tier               'interpreter', 'avx2', 'avx512' or 'neon': the last run's
+cache              'off' (by mode, option or environment), 'miss', 'hit' (the rewritten text was found),
+                   'written' or 'failed'; explain() says where and why)");
     members.method(
         "__copy__", [](py::object self) { return self; }, "__copy__(self)\n--\n\n");
     members.method(
@@ -363,8 +377,10 @@ tier               'interpreter', 'avx2', 'avx512' or 'neon': the last run's)");
         py::arg("functions") = py::none(), py::arg("wait") = false,
         py::arg("background_calls") = jit::Thresholds{}.background_calls,
         py::arg("work_at_once") = jit::Thresholds{}.work_at_once,
-        py::arg("fold_calls") = jit::Thresholds{}.fold_calls, py::arg("context") = py::none(),
-        R"(compile(text, dtype='f64', mode='contract', *, arguments=None, functions=None, wait=False, background_calls=100, work_at_once=100000, fold_calls=1000, context=None)
+        py::arg("fold_calls") = jit::Thresholds{}.fold_calls,
+        py::arg("cache_calls") = jit::CompileOptions{}.cache_calls, py::arg("cache") = true,
+        py::arg("context") = py::none(),
+        R"(compile(text, dtype='f64', mode='contract', *, arguments=None, functions=None, wait=False, background_calls=100, work_at_once=100000, fold_calls=1000, cache_calls=10000, cache=True, context=None)
 --
 
 An expression to a function of arrays, a Kernel.
@@ -381,9 +397,15 @@ wait       machine code is ready when this returns, not only once it pays
 background_calls, work_at_once, fold_calls
            when it pays: after so many calls, in the background; in a call of so many rows times
            operations; uniform values are folded after so many calls
+cache_calls, cache
+           mode 'fast': what a text was rewritten to is kept on disk, as a text of some hundred bytes,
+           at call number cache_calls, and found by later processes that compile the same text.
+           That is in the folder BITAXON_CACHE_DIR (empty: nowhere), else $XDG_CACHE_HOME/bitaxon,
+           else ~/.cache/bitaxon. False: neither kept nor looked for. stats()['cache'] and explain()
+           say what came of it
 context    ExecutionContext of calls that are given none
 
-What a kernel computes does not depend on any of the last five.
+What a kernel computes does not depend on any of the last seven.
 Raises ValueError with line, column and a caret for a text that cannot be parsed.)");
     module.def(
         "free_names",

@@ -1,6 +1,7 @@
 #include <bitaxon/core/safetensors.hpp>
 
 #include <bitaxon/core/error.hpp>
+#include <bitaxon/core/files.hpp>
 
 #include <gtest/gtest.h>
 
@@ -10,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <thread>
 
 namespace bitaxon {

@@ -203,6 +203,8 @@ TEST(ToGraph, LogicJoinsMasksOfTheWiderWidth) {
               "bit_and.m64(less.m64(x, y), m64_from_m32.m64(less.m32(k, 3)))");
     EXPECT_EQ(graph_of("s < 1 or k"), "bit_or.m32(less.m32(s, 1.0), not_equal.m32(k, 0))");
     EXPECT_EQ(graph_of("not x"), "equal.m64(x, 0.0)");
+    EXPECT_EQ(graph_of("where(1 and 2, x, y)"), "x") << "logic, not bits";
+    EXPECT_EQ(graph_of("where(0 or 0, x, y)"), "y");
     EXPECT_EQ(graph_of("not x < y"), "logical_not.m64(less.m64(x, y))");
 }
 

@@ -1,9 +1,13 @@
 """What the Python tests share."""
 
+import os
+
 import numpy as np
 import pytest
 
 import bitaxon as bx
+
+os.environ["BITAXON_CACHE_DIR"] = ""  # tests leave the user's own cache alone
 
 CODINGS = ("unipolar", "bipolar", "split-unipolar")
 SUPPORTED_TIERS = [name for name, tier in bx.info()["tiers"].items() if tier["supported"]]

@@ -46,6 +46,7 @@ std::string Kernel::explain(const ExecutionContext& context) const {
     if (state.optimised.applied.empty()) {
         text += "  none\n";
     }
+    text += fmt::format("cache\n  {}\n", state.cache.story());
     text += "graph\n" + print(state.optimised.graph, state.optimised.roots);
     for (const auto& stage : state.variant(0).stages) {
         text += listing(*stage, target_of(context.tier()));

@@ -9,7 +9,8 @@
 
 namespace bitaxon::jit {
 
-Kernel::State::State(const Expression& e, const CompileOptions& o) : expression(e), options(o) {
+Kernel::State::State(const Expression& e, const CompileOptions& o)
+    : expression(e), options(o), cache(e, o) {
     // Results become what the arrays hold: masks 0 and 1, integers the nearest float.
     Graph graph = e.state().graph;
     std::vector<NodeId> roots = e.state().roots;
@@ -27,7 +28,12 @@ Kernel::State::State(const Expression& e, const CompileOptions& o) : expression(
             root = graph.make(Op::cast, dtype, {root});
         }
     }
-    optimised = optimise(graph, roots, o.mode);
+    const std::vector<Type> types(roots.size(), dtype);
+    if (auto kept = cache.read(types)) {
+        optimised = std::move(*kept);
+    } else {
+        optimised = optimise(graph, roots, o.mode);
+    }
     levels = external_levels(optimised.graph, optimised.roots);
 }
 
@@ -58,6 +64,16 @@ const Variant& Kernel::State::variant(std::uint64_t uniform) const {
     made->next = variants.load(std::memory_order_relaxed);
     variants.store(made.get(), std::memory_order_release);
     return *made.release();
+}
+
+// Nobody waits for the disk, unless background tasks don't come (see Call::promote).
+void Kernel::State::keep_rewriting(const ExecutionContext& context, std::int64_t call) const {
+    const std::int64_t worth = options.cache_calls;
+    if (call == worth && cache.is_missing()) {
+        context.enqueue([state = shared_from_this()] { state->cache.write(state->optimised); });
+    } else if (call == 2 * worth) {
+        cache.write(optimised);
+    }
 }
 
 const Expression& Kernel::expression() const noexcept { return state_->expression; }
@@ -110,8 +126,8 @@ void Kernel::run_arrays(const ExecutionContext& context, Type dtype,
     run(context, {{in.data(), inputs.size()}, uniform, {out.data(), outputs.size()}, rows}, options);
 }
 
-TierStats Kernel::stats() const {
-    TierStats stats;
+KernelStats Kernel::stats() const {
+    KernelStats stats;
     stats.calls = state_->calls.load();
     stats.machine_code_calls = state_->machine_code_calls.load();
     std::int64_t nanoseconds = 0;
@@ -123,6 +139,7 @@ TierStats Kernel::stats() const {
     }
     stats.compile_seconds = static_cast<double>(nanoseconds) * 1e-9;
     const int target = state_->last_target.load();
+    stats.cache = state_->cache.state();
     stats.tier = target < 0 ? "interpreter" : std::string(name(static_cast<Target>(target)));
     return stats;
 }

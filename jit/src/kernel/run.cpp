@@ -122,6 +122,7 @@ class Call {
         : state_(state), context_(context), arguments_(arguments), options_(options),
           target_(target_of(context.tier())),
           number_(state.calls.fetch_add(1, std::memory_order_relaxed) + 1) {
+        state.keep_rewriting(context, number_);
         const std::size_t uniform_count = collect_inputs();
         variant_ = &state.variant(arguments.uniform);
         if (uniform_count > 0) {

@@ -5,6 +5,7 @@
 #include "../expression_state.hpp"
 #include "../language/functions.hpp"
 #include "../optimise/optimise.hpp"
+#include "rewrite_cache.hpp"
 
 #include <bitaxon/jit/kernel.hpp>
 
@@ -60,9 +61,12 @@ struct Kernel::State : std::enable_shared_from_this<Kernel::State> {
     const Variant& variant(std::uint64_t uniform) const;
     void run(const ExecutionContext& context, const Arguments& arguments,
              const RunOptions& run_options) const;
+    /// Call number `call` has begun: the one that is worth it has the rewriting kept.
+    void keep_rewriting(const ExecutionContext& context, std::int64_t call) const;
 
     Expression expression;
     CompileOptions options;
+    RewriteCache cache;
     Optimised optimised;
     std::vector<std::vector<NodeId>> levels;  ///< external_levels() of the optimised graph
 

@@ -17,7 +17,8 @@ constexpr int kAnyNumber = 1 << 20;
 
 // Functions that are no language operation of their own name and arity.
 constexpr BuiltIn kOthers[] = {
-    {"sqrt", Op::sqrt, 1, 1},        {"fma", Op::fma, 3, 3},          {"floor", Op::floor, 1, 1},
+    {"sqrt", Op::sqrt, 1, 1},        {"fma", Op::fma, 3, 3},          {"fms", Op::fms, 3, 3},
+    {"fnma", Op::fnma, 3, 3},        {"floor", Op::floor, 1, 1},
     {"ceil", Op::ceil, 1, 1},        {"round", Op::round, 1, 1},      {"trunc", Op::trunc, 1, 1},
     {"min", Op::min, 2, kAnyNumber}, {"max", Op::max, 2, kAnyNumber}, {"pow", Op::power, 2, 2},
     {"where", Op::select, 3, 3},     {"i16", Op::cast, 1, 1},         {"i32", Op::cast, 1, 1},

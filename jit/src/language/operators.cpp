@@ -204,7 +204,8 @@ Value apply_operator(TypedGraph& graph, const Scope& scope, const Expr& expr, Va
     const auto row = std::find_if(rows.begin(), rows.end(), [&](const Operator& candidate) {
         return candidate.text == expr.text;
     });
-    if (args.size() == 2 && args[0].form == Value::Form::integer &&
+    // `and` and `or` ask whether their operands are 0, not for their bits.
+    if (args.size() == 2 && row->handler != logic && args[0].form == Value::Form::integer &&
         args[1].form == Value::Form::integer) {
         if (const auto folded = fold_integers(row->op, args[0].integer, args[1].integer)) {
             return Value::of_integer(*folded);

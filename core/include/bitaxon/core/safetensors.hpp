@@ -5,9 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace bitaxon {
@@ -33,8 +31,5 @@ void save_tensors(const std::filesystem::path& path, const TensorFile& file);
 /// Reads what save_tensors wrote. Nothing of a damaged file is believed: lengths, offsets, shapes
 /// and both sums are checked. @throws Error that says what is wrong
 TensorFile load_tensors(const std::filesystem::path& path);
-
-/// XXH3 of bytes, as 16 hexadecimal digits.
-std::string checksum(std::span<const std::byte> bytes);
 
 }  // namespace bitaxon

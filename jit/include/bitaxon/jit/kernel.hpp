@@ -22,6 +22,13 @@ struct CompileOptions {
     /// Machine code for array arguments is ready when compile returns.
     bool wait = false;
     Thresholds thresholds = {};
+    /// In mode `fast`: take the rewritten expression from where an earlier process has kept it, and keep
+    /// it there, in the background, at call `cache_calls`. That is the folder BITAXON_CACHE_DIR (empty:
+    /// nowhere), else bitaxon in XDG_CACHE_HOME, else ~/.cache/bitaxon. Texts are kept, and checked
+    /// when they are read; results have the same bits with and without. What can't be read or written
+    /// is no error: see KernelStats::cache and explain().
+    bool cache = true;
+    std::int64_t cache_calls = 10'000;
 };
 
 struct RunOptions {
@@ -43,6 +50,12 @@ struct Arguments {
 
 /// A kernel has at most as many arguments, and at most as many results.
 inline constexpr std::size_t kMaxArrays = 64;
+
+/// What has been run and compiled so far, and what came of the persistent cache.
+struct KernelStats : TierStats {
+    /// "off" (mode, options, environment), "miss", "hit" (the rewriting was read), "written", "failed".
+    std::string cache;
+};
 
 /// Immutable apart from its statistics and its code; copies share both. Const methods may be called from
 /// many threads at once.
@@ -87,7 +100,7 @@ class Kernel {
     /// The graph as parsed, the rewrites that were applied, the primitives, where and how the code
     /// runs, and the assembly, for a context's tier.
     std::string explain(const ExecutionContext& context = ExecutionContext::shared()) const;
-    TierStats stats() const;
+    KernelStats stats() const;
 
     struct State;
 
