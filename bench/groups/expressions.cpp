@@ -66,7 +66,7 @@ bool has_machine_code(const ExecutionContext& context) {
 
 // Machine code of the context's tier, made before anything is timed.
 Kernel compiled(const char* text, Type dtype, MathMode mode = MathMode::fast) {
-    return jit::compile(text, {.mode = mode, .wait = true}, {.dtype = dtype});
+    return jit::compile(text, {.mode = mode, .wait = true, .cache = false}, {.dtype = dtype});
 }
 
 Experiment formula(const Formula& f, kernels::Tier tier, std::size_t rows) {
@@ -155,7 +155,7 @@ Experiment grid(const Grid& g, kernels::Tier tier) {
 // From text to callable machine code: parsing, optimising, lowering and generating, in `mode`.
 Experiment compilation(const char* text, MathMode mode) {
     return Experiment("texts/ns", contestant(1, [=] {
-                          jit::compile(text, CompileOptions{.mode = mode, .wait = true});
+                          jit::compile(text, CompileOptions{.mode = mode, .wait = true, .cache = false});
                       }));
 }
 

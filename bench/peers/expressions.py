@@ -41,7 +41,7 @@ EXPRESSIONS = [
 
 def bitaxon_engine(text, names, mode, threads):
     context = bx.ExecutionContext(threads=threads)
-    f = bx.compile(text, mode=mode, wait=True)
+    f = bx.compile(text, mode=mode, wait=True, cache=False)
     assert list(f.arguments) == names, (f.arguments, names)
     return lambda arrays, out: f(*arrays, out=out, context=context)
 
