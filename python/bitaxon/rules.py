@@ -1,23 +1,19 @@
 """Neuron rules: the built-in ones, rules in files that are watched, rules from Python functions."""
 
 import os
-import re
 import threading
 import warnings
 import weakref
 from collections import abc
 from typing import Any, Callable, Optional, Union, overload
 
-from ._bitaxon import Population, Rule, built_in_rule, built_in_rules
-from .errors import Error, FileError, InvalidTypeError, InvalidValueError
+from ._bitaxon import Population, Rule, _RuleWatch, built_in_rule, built_in_rules, load_rule
+from .errors import InvalidTypeError, InvalidValueError
 from .tracing import Symbol, Writer, as_symbol, leaves_of, parameters_of, trace
 
 __all__ = ["BuiltInRules", "RuleWatch", "load_rule", "rule", "rules", "watch_rule"]
 
 _Path = Union[str, "os.PathLike[str]"]
-
-# An edit must be live within 100 ms.
-_POLL_SECONDS = 0.025
 
 
 class BuiltInRules(abc.Mapping[str, Rule]):
@@ -63,45 +59,6 @@ rules = BuiltInRules()
 """The rules that come with the library, by name."""
 
 
-# What stands after the colon of a declaration is a type.
-_OPTION = re.compile(
-    r"\s*(threshold|reset|refractory|method|name)\s*:(?!\s*(?:real|f32|f64|i16|i32|i64)\b)(.*)"
-)
-
-
-def _parse(text: str) -> Rule:
-    equations: list[str] = []
-    options: dict[str, Any] = {}
-    for line in text.splitlines():
-        found = _OPTION.fullmatch(line.split("#", 1)[0])
-        # Errors name the lines of the file, so none may be missing.
-        equations.append("" if found else line)
-        if found:
-            name, value = found[1], found[2].strip()
-            options[name] = f"{options[name]}; {value}" if name == "reset" and name in options else value
-    return Rule("\n".join(equations), **options)
-
-
-def load_rule(path: _Path) -> Rule:
-    """A rule from a text file: equations as for Rule, and lines with what else there is.
-
-        dv/dt = (v_rest - v + r*i)/tau_mem (unless refractory)
-        tau_mem : real = 20e-3
-        threshold: v > v_threshold
-        reset: v = v_reset
-        refractory: 2e-3
-        method: exact
-
-    Raises FileError where it cannot be read, ValueError with the line for what cannot be parsed.
-    """
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(f"{os.fspath(path)}: got {error}, expected a rule's text") from None
-    return _parse(text)
-
-
 class RuleWatch:
     """Keeps populations at the rule in a file; see watch_rule. A context manager that closes itself."""
 
@@ -115,19 +72,27 @@ class RuleWatch:
         self.errors: list[Exception] = []
         self._on_error = on_error
         self._populations = [weakref.ref(population) for population in populations]
-        self._seen = self._stamp()
-        self.rule: Rule = load_rule(path)
-        for population in populations:
-            population.set_rule(self.rule)
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name=f"watch {self.path}", daemon=True)
-        self._thread.start()
+        self._ready = threading.Lock()  # edits wait for the rule that the file begins with
+        with self._ready:
+            self._watch = _RuleWatch(path, _weakly(self._changed))
+            # At exit too: the thread must not want the interpreter when there is none.
+            self._close = weakref.finalize(self, self._watch.close)
+            self.rule: Rule = self._watch.rule
+            for population in populations:
+                population.set_rule(self.rule)
+            for population in populations:
+                _watches.setdefault(population, set()).add(self)
+
+    @property
+    def mechanism(self) -> str:
+        """How it hears of edits: 'inotify', or 'polling' every 25 ms where the kernel does not tell."""
+        return self._watch.mechanism
 
     def close(self) -> None:
         """Watches no longer; the populations keep their rule."""
-        self._closing.set()
-        if self._thread is not threading.current_thread():
-            self._thread.join()
+        self._close()
+        for population in self._alive():
+            _watches.get(population, set()).discard(self)
 
     def __enter__(self) -> "RuleWatch":
         return self
@@ -136,38 +101,23 @@ class RuleWatch:
         self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self._closing.is_set() else f"{len(self.errors)} errors"
+        state = f"{len(self.errors)} errors" if self._close.alive else "closed"
         return f"<RuleWatch: {self.path}, {state}>"
 
-    def _stamp(self) -> Optional[tuple[int, int, int]]:
-        try:
-            found = os.stat(self.path)
-        except OSError:  # an editor is replacing it
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+    def _alive(self) -> list[Population]:
+        return [population for reference in self._populations if (population := reference())]
 
-    def _watch(self) -> None:
-        before = self._seen
-        while not self._closing.wait(_POLL_SECONDS):
-            if self._populations and not any(reference() for reference in self._populations):
-                return
-            stamp = self._stamp()
-            still = stamp == before  # nobody is in the middle of writing it
-            before = stamp
-            if stamp is None or stamp == self._seen or not still:
-                continue
-            self._seen = stamp
+    def _changed(self) -> None:
+        with self._ready:
             try:
-                self._reload()
+                rule = self._watch.next()
+                if rule is None:
+                    return
+                for population in self._alive():
+                    population.set_rule(rule)
+                self.rule = rule
             except Exception as error:
                 self._report(error)
-
-    def _reload(self) -> None:
-        rule = load_rule(self.path)
-        populations = [population for reference in self._populations if (population := reference())]
-        for population in populations:
-            population.set_rule(rule)
-        self.rule = rule
 
     def _report(self, error: Exception) -> None:
         self.errors.append(error)
@@ -175,6 +125,22 @@ class RuleWatch:
             self._on_error(error)
         else:
             warnings.warn(f"{self.path}: the old rule stays: {error}", RuntimeWarning, stacklevel=2)
+
+
+# A watch lives as long as one of its populations, whether or not anybody keeps it.
+_watches: weakref.WeakKeyDictionary[Population, set[RuleWatch]] = weakref.WeakKeyDictionary()
+
+
+def _weakly(method: Callable[[], None]) -> Callable[[], None]:
+    """The method, of an object that may be gone by then."""
+    reference = weakref.WeakMethod(method)
+
+    def call() -> None:
+        found = reference()
+        if found is not None:
+            found()
+
+    return call
 
 
 def watch_rule(
@@ -185,12 +151,20 @@ def watch_rule(
     The rule is swapped between two steps, also of a run that another thread is in. Variables keep their
     values by name, new ones start at their default. A bad edit keeps the old rule: its error goes to
     `errors` of the result and to on_error, which is called on a thread of its own, or is a warning.
+    Editors may write the file, or rename another over it, or delete it first. A forked child does not
+    watch.
 
     path      of a file as load_rule reads it
     on_error  called with the exception
-    Returns a RuleWatch; close() it, or use it as a context manager. Raises what load_rule raises for
+    Returns a RuleWatch. It ends with close(), as a context manager, or when neither it nor any of the
+    populations is in use. Raises what load_rule raises for
     the file as it is now.
     """
+    for population in populations:
+        if not isinstance(population, Population):
+            raise InvalidTypeError(
+                f"populations: got {type(population).__name__}, expected a Population"
+            )
     return RuleWatch(path, populations, on_error)
 
 

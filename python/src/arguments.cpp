@@ -75,6 +75,16 @@ std::string to_text(py::handle object, const char* name) {
     return {text, static_cast<std::size_t>(size)};
 }
 
+std::filesystem::path to_path(py::handle object) {
+    PyObject* bytes = nullptr;
+    if (!PyUnicode_FSConverter(object.ptr(), &bytes)) {
+        clear_refusal();
+        throw_error(ErrorCode::invalid_type, "path", type_name(object),
+                    "a str or os.PathLike without NUL");
+    }
+    return py::reinterpret_steal<py::bytes>(bytes).cast<std::string>();
+}
+
 std::optional<std::uint64_t> to_seed(py::handle object) {
     if (object.is_none()) return std::nullopt;
     return to_unsigned(object, "seed");

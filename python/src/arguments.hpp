@@ -7,6 +7,7 @@
 #include <pybind11/pybind11.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <limits>
 #include <optional>
 #include <string>
@@ -24,6 +25,8 @@ std::uint64_t to_unsigned(py::handle object, const char* name, std::uint64_t lea
                           std::uint64_t most = std::numeric_limits<std::uint64_t>::max());
 double to_real(py::handle object, const char* name);
 std::string to_text(py::handle object, const char* name);
+/// An argument `path`: a str, bytes or os.PathLike.
+std::filesystem::path to_path(py::handle object);
 
 /// A seed, or nothing for None.
 std::optional<std::uint64_t> to_seed(py::handle object);

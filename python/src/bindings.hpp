@@ -17,6 +17,7 @@ void bind_functions(pybind11::module_& module);
 void bind_kernel(pybind11::module_& module);
 void bind_circuit(pybind11::module_& module);
 void bind_rule(pybind11::module_& module);
+void bind_rule_watch(pybind11::module_& module);
 void bind_population(pybind11::module_& module);
 
 /// While an exception of C++ is handled: makes it Python's. For code that pybind11 does not call.

@@ -28,6 +28,7 @@ PYBIND11_MODULE(_bitaxon, module) {
     bitaxon::python::bind_kernel(module);
     bitaxon::python::bind_circuit(module);
     bitaxon::python::bind_rule(module);
+    bitaxon::python::bind_rule_watch(module);
     bitaxon::python::bind_population(module);
     module.attr("__name__") = private_name;
 }

@@ -65,16 +65,6 @@ py::dict info_of(const HeldNetwork& self) {
     return result;
 }
 
-std::filesystem::path to_path(py::handle object) {
-    PyObject* bytes = nullptr;
-    if (!PyUnicode_FSConverter(object.ptr(), &bytes)) {
-        clear_refusal();
-        throw_error(ErrorCode::invalid_type, "path", type_name(object),
-                    "a str or os.PathLike without NUL");
-    }
-    return py::reinterpret_steal<py::bytes>(bytes).cast<std::string>();
-}
-
 void save(const HeldNetwork& self, py::handle path) {
     const std::filesystem::path file = to_path(path);
     const std::shared_ptr<const Network> network = self.model();

@@ -3,6 +3,7 @@
 import copy
 import gc
 import math
+import os
 import pickle
 import subprocess
 import sys
@@ -498,6 +499,96 @@ def test_a_bad_edit_keeps_the_old_rule(tmp_path):
         assert pop.tau_mem == 0.02 and "1 errors" in repr(watch)
         path.write_text(RULE.format(tau=0.03))
         wait_for(lambda: pop.tau_mem == 0.03)
+
+
+def test_editors_may_rename_and_delete(tmp_path):
+    path, beside = tmp_path / "leaky.rule", tmp_path / "leaky.rule~"
+    path.write_text(RULE.format(tau=0.02))
+    pop = bx.Population(3, LIF, dt=1e-4, seed=1)
+    with bx.watch_rule(path, pop) as watch:
+        assert watch.mechanism == "inotify" or os.path.realpath(path) != str(path)
+        beside.write_text(RULE.format(tau=0.03))
+        beside.replace(path)
+        wait_for(lambda: pop.tau_mem == 0.03)
+        path.unlink()
+        time.sleep(0.1)
+        assert pop.tau_mem == 0.03 and watch.errors == []
+        path.write_text(RULE.format(tau=0.04))
+        wait_for(lambda: pop.tau_mem == 0.04)
+
+
+def test_a_bad_edit_is_a_warning_unless_somebody_listens(tmp_path):
+    path = tmp_path / "leaky.rule"
+    path.write_text(RULE.format(tau=0.02))
+    with pytest.warns(RuntimeWarning, match="the old rule stays"), bx.watch_rule(path) as watch:
+        path.write_text(RULE.format(tau="nonsense"))
+        wait_for(lambda: watch.errors)
+        time.sleep(0.05)
+
+
+def threads():
+    return len(os.listdir("/proc/self/task"))
+
+
+def test_a_watch_lives_as_long_as_it_or_a_population_is_in_use(tmp_path):
+    path = tmp_path / "leaky.rule"
+    path.write_text(RULE.format(tau=0.02))
+    pop = bx.Population(3, LIF, dt=1e-4, seed=1)
+    before = threads()
+    bx.watch_rule(path, pop)  # nobody keeps the result
+    path.write_text(RULE.format(tau=0.03))
+    wait_for(lambda: pop.tau_mem == 0.03)
+    assert threads() == before + 1
+    del pop
+    gc.collect()
+    wait_for(lambda: threads() == before)
+    alone = bx.watch_rule(path)
+    assert threads() == before + 1
+    del alone
+    gc.collect()
+    wait_for(lambda: threads() == before)
+    with pytest.raises(bx.FileError):
+        bx.watch_rule(tmp_path / "absent")
+    with pytest.raises(bx.InvalidTypeError, match="populations: got object, expected a Population"):
+        bx.watch_rule(path, bx.Population(3, LIF, dt=1e-4), object())
+    assert threads() == before
+
+
+def test_on_error_may_close_the_watch(tmp_path):
+    path = tmp_path / "leaky.rule"
+    path.write_text(RULE.format(tau=0.02))
+    before = threads()
+    watch = bx.watch_rule(path, on_error=lambda error: watch.close())
+    path.write_text("nonsense")
+    wait_for(lambda: "closed" in repr(watch))
+    wait_for(lambda: threads() == before)
+
+
+@pytest.mark.parametrize("ending", ["", "sys.exit(0)", "fork()", "while True: edit()"])
+def test_the_interpreter_ends_whatever_is_watched(tmp_path, ending):
+    path = tmp_path / "leaky.rule"
+    path.write_text(RULE.format(tau=0.02))
+    script = f"""
+import os, sys, threading, time, bitaxon as bx
+text = open({str(path)!r}).read()
+pop = bx.Population(3, "LIF", dt=1e-4, seed=1)
+watch = bx.watch_rule({str(path)!r}, pop, on_error=print)
+def edit():
+    for k in range(100):
+        open({str(path)!r}, "w").write(text.replace("0.02", str(0.02 + k)))
+    if threading.current_thread() is threading.main_thread(): sys.exit(0)
+def fork():
+    child = os.fork()
+    if child == 0: sys.exit(0)  # with all that an exit does
+    assert os.waitpid(child, 0)[1] == 0
+threading.Thread(target=edit, daemon=True).start()
+{ending}
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_a_rule_is_swapped_within_a_run(tmp_path):
