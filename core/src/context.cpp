@@ -148,14 +148,18 @@ void ExecutionContext::enqueue(std::function<void()> task) const {
     });
 }
 
+// The state first: once the item is queued, it may run elsewhere and end this handle of its
+// context.
 void ExecutionContext::queue(WorkItem& item) const noexcept {
-    Workers& workers = state_->workers();
-    if (workers.queue.push(item)) state_->start_pump(workers);
+    State& state = *state_;
+    Workers& workers = state.workers();
+    if (workers.queue.push(item)) state.start_pump(workers);
 }
 
 void ExecutionContext::requeue(WorkItem& item) const noexcept {
-    Workers& workers = state_->workers();
-    if (workers.queue.push_again(item)) state_->start_pump(workers);
+    State& state = *state_;
+    Workers& workers = state.workers();
+    if (workers.queue.push_again(item)) state.start_pump(workers);
 }
 
 bool ExecutionContext::run_queued() const noexcept { return state_->workers().queue.run_one(); }

@@ -132,8 +132,10 @@ void FutureState::wait() {
         state = state->parent();
     }
     if (state != nullptr) state->sleep();
-    for (; !claimed.empty(); claimed.pop_back()) claimed.back()->execute();
-    if (!done()) sleep();  // it gave its thread up
+    for (; !claimed.empty(); claimed.pop_back()) {
+        claimed.back()->execute();
+        claimed.back()->sleep();  // unless it is done: it gave its thread up
+    }
 }
 
 void FutureState::cancel() noexcept {

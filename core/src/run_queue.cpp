@@ -1,8 +1,10 @@
 #include "run_queue.hpp"
 
+#include "relax.hpp"
+
 #include <algorithm>
 #include <chrono>
-#include <thread>
+#include <mutex>
 #include <utility>
 
 namespace bitaxon {
@@ -20,38 +22,11 @@ struct Place {
 };
 thread_local constinit Place here{};
 
-void relax() {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("yield");
-#endif
-}
-
 }  // namespace
-
-// Held for a few instructions; whoever meets one that lost its core gives up its own.
-class RunQueue::Lock {
-  public:
-    explicit Lock(std::atomic<bool>& locked) noexcept : locked_(locked) {
-        for (int spins = 0; locked_.exchange(true, std::memory_order_acquire); ++spins)
-            while (locked_.load(std::memory_order_relaxed))
-                if (++spins % 64 != 0)
-                    relax();
-                else
-                    std::this_thread::yield();
-    }
-    ~Lock() { locked_.store(false, std::memory_order_release); }
-    Lock(const Lock&) = delete;
-    Lock& operator=(const Lock&) = delete;
-
-  private:
-    std::atomic<bool>& locked_;
-};
 
 void RunQueue::Lane::push(WorkItem& item) noexcept {
     item.behind = nullptr;
-    const Lock lock(locked);
+    const std::lock_guard guard(lock);
     (first == nullptr ? first : last->behind) = &item;
     last = &item;
     // In one order with active_: either the pusher sees that a pump has ended, or that pump sees
@@ -64,7 +39,7 @@ void RunQueue::Lane::append(WorkItem* list) noexcept {
     std::size_t added = 1;
     WorkItem* end = list;
     for (; end->behind != nullptr; end = end->behind) ++added;
-    const Lock lock(locked);
+    const std::lock_guard guard(lock);
     (first == nullptr ? first : last->behind) = list;
     last = end;
     count.fetch_add(added, std::memory_order_seq_cst);
@@ -72,7 +47,7 @@ void RunQueue::Lane::append(WorkItem* list) noexcept {
 
 WorkItem* RunQueue::Lane::pop() noexcept {
     if (count.load(std::memory_order_relaxed) == 0) return nullptr;
-    const Lock lock(locked);
+    const std::lock_guard guard(lock);
     WorkItem* item = first;
     if (item == nullptr) return nullptr;
     first = item->behind;
@@ -84,7 +59,7 @@ WorkItem* RunQueue::Lane::pop() noexcept {
 template <class Share>
 WorkItem* RunQueue::Lane::cut(Share share) noexcept {
     if (count.load(std::memory_order_relaxed) == 0) return nullptr;
-    const Lock lock(locked);
+    const std::lock_guard guard(lock);
     const std::size_t all = count.load(std::memory_order_relaxed);
     if (all == 0) return nullptr;
     const std::size_t taken = std::clamp(share(all), std::size_t{1}, all);
@@ -113,7 +88,8 @@ bool RunQueue::push(WorkItem& item) noexcept {
 
 bool RunQueue::push_again(WorkItem& item) noexcept {
     if (!on_pump()) return push(item);
-    Lane& lane = lanes_[here.lane];
+    const bool others_wait = inbox_.count.load(std::memory_order_relaxed) != 0;
+    Lane& lane = others_wait ? inbox_ : lanes_[here.lane];
     lane.push(item);
     return lane.count.load(std::memory_order_relaxed) > 1 && want_pump();
 }

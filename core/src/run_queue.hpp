@@ -3,6 +3,7 @@
 #pragma once
 
 #include <bitaxon/core/context.hpp>
+#include <bitaxon/core/spin_lock.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -21,8 +22,8 @@ class RunQueue {
     /// the caller must start a pump, which counts as running from now on
     [[nodiscard]] bool push(WorkItem& item) noexcept;
 
-    /// The same for an item that the calling pump runs. Others are only woken if they have
-    /// something to steal.
+    /// The same for an item that the calling pump runs and that gives others a turn, those in the
+    /// inbox too. Others are only woken if they have something to steal.
     [[nodiscard]] bool push_again(WorkItem& item) noexcept;
 
     /// Runs items until there are none, or for about a time slice if that is asked for. Lanes are
@@ -37,11 +38,9 @@ class RunQueue {
     bool on_pump() const noexcept;
 
   private:
-    class Lock;
-
     // A list of items, first in first out.
     struct alignas(64) Lane {
-        std::atomic<bool> locked{false};
+        SpinLock lock;
         std::atomic<std::size_t> count{0};
         WorkItem* first = nullptr;
         WorkItem* last = nullptr;

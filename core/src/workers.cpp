@@ -21,6 +21,18 @@ namespace {
 
 constexpr std::int64_t kMaxThreads = 4096;
 
+constexpr std::array<std::string_view, 3> kCoreTypes = {"any", "efficient", "performant"};
+constexpr std::array<std::string_view, 3> kPriorities = {"low", "normal", "high"};
+
+template <class Enum, std::size_t count>
+Enum parse(std::string_view argument, const std::array<std::string_view, count>& names,
+           std::string_view text) {
+    for (std::size_t k = 0; k < count; ++k)
+        if (names[k] == text) return static_cast<Enum>(k);
+    throw_error(ErrorCode::invalid_value, argument, fmt::format("'{}'", text),
+                fmt::format("one of {}", fmt::join(names, ", ")));
+}
+
 int numa_node(const std::optional<std::int64_t>& wanted) {
     if (!wanted) return tbb::task_arena::automatic;
     const std::vector<int> nodes = numa_nodes();
@@ -47,6 +59,17 @@ int thread_count(const std::optional<std::int64_t>& wanted,
 }
 
 }  // namespace
+
+std::string_view name(CoreType type) noexcept { return kCoreTypes[static_cast<std::size_t>(type)]; }
+std::string_view name(Priority priority) noexcept {
+    return kPriorities[static_cast<std::size_t>(priority)];
+}
+CoreType parse_core_type(std::string_view text) {
+    return parse<CoreType>("core_type", kCoreTypes, text);
+}
+Priority parse_priority(std::string_view text) {
+    return parse<Priority>("priority", kPriorities, text);
+}
 
 std::vector<int> numa_nodes() { return tbb::info::numa_nodes(); }
 

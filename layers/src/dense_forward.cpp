@@ -291,6 +291,10 @@ double estimate_nanoseconds(const DenseLayer::State& layer, std::size_t samples)
                     kProductWordNanoseconds * static_cast<double>(layer.options.neurons));
 }
 
+double DenseLayer::nanoseconds(std::size_t samples) const noexcept {
+    return estimate_nanoseconds(*state_, samples);
+}
+
 Partition make_partition(std::size_t samples, std::size_t row_words, int threads,
                          double nanoseconds) {
     const std::size_t workers =

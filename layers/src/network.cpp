@@ -69,6 +69,10 @@ double Network::State::nanoseconds(std::size_t samples) const {
     return sum;
 }
 
+double Network::nanoseconds(std::size_t samples) const noexcept {
+    return state_->nanoseconds(samples);
+}
+
 std::uint64_t Network::State::limit(const DenseLayer::State& next, double* values,
                                     std::size_t count) {
     const double low = next.lowest_input();

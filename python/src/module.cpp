@@ -29,5 +29,6 @@ PYBIND11_MODULE(_bitaxon, module) {
     bitaxon::python::bind_circuit(module);
     bitaxon::python::bind_rule(module);
     bitaxon::python::bind_population(module);
+    bitaxon::python::bind_pending(module);
     module.attr("__name__") = private_name;
 }

@@ -11,6 +11,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -22,6 +23,12 @@ enum class CoreType : std::uint8_t { any, efficient, performant };
 
 /// Whose work the machine's threads do first when several contexts have some.
 enum class Priority : std::uint8_t { low, normal, high };
+
+std::string_view name(CoreType type) noexcept;
+std::string_view name(Priority priority) noexcept;
+/// @throws Error that lists the names
+CoreType parse_core_type(std::string_view name);
+Priority parse_priority(std::string_view name);
 
 struct ContextOptions {
     /// 1 ... 4096; unless given, all that the process may use (of the NUMA node and core type).

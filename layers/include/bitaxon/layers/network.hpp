@@ -14,7 +14,7 @@ namespace bitaxon {
 /// anew; how many values saturated since the last calibration is counted.
 ///
 /// Const methods may be called from many threads at once.
-class Network {
+class Network : public AsyncForward<Network> {
   public:
     /// @throws Error for no layer, or neighbours whose sizes do not fit
     explicit Network(std::vector<DenseLayer> layers,
@@ -85,6 +85,9 @@ class Network {
                         const ExecutionContext& context = ExecutionContext::shared());
 
   private:
+    friend class AsyncForward<Network>;
+    double nanoseconds(std::size_t samples) const noexcept;  // about, on one thread
+
     struct State;
     std::unique_ptr<State> state_;
 };
