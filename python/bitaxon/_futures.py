@@ -110,6 +110,12 @@ def forward_stream(
     return _results(model, iter(batches), count, seed, operator.index(first_sample), context)
 
 
+def _next_result(waiting: "collections.deque[Future[Any]]") -> Any:
+    result = waiting[0].result()  # left in its place: an interrupt cancels it, too
+    waiting.popleft()
+    return result
+
+
 def _results(
     model: Any, batches: Iterator[Any], in_flight: int, seed: Any, sample: int, context: Any
 ) -> Iterator[Any]:
@@ -130,9 +136,9 @@ def _results(
                 failure = error
                 break
             if len(waiting) == in_flight:
-                yield waiting.popleft().result()
+                yield _next_result(waiting)
         while waiting:
-            yield waiting.popleft().result()
+            yield _next_result(waiting)
         if failure is not None:
             raise failure
     finally:
