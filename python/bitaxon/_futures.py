@@ -2,40 +2,40 @@
 
 import atexit
 import collections
+import collections.abc
 import concurrent.futures
 import operator
 import os
+import typing
 import weakref
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, Optional, TypeVar
 
 import numpy as np
 
 from .errors import InvalidValueError
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     import asyncio
 
 __all__ = ["Future"]
 
-T = TypeVar("T")
+_T = typing.TypeVar("_T")
 
 
-class Future(concurrent.futures.Future[T], Generic[T]):
+class Future(concurrent.futures.Future[_T], typing.Generic[_T]):
     """What a submitted call returns: a concurrent.futures.Future whose cancel ends running work, too."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._pending: Any = None
+        self._pending: typing.Any = None
         self._process = os.getpid()
 
-    def _start(self, pending: Any) -> None:
+    def _start(self, pending: typing.Any) -> None:
         self._pending = pending
         _unsettled.add(self)
         if self.done():
             _unsettled.discard(self)
 
-    def _settle(self, value: Any, error: Optional[BaseException]) -> None:
+    def _settle(self, value: typing.Any, error: typing.Optional[BaseException]) -> None:
         _unsettled.discard(self)
         try:
             if error is None:
@@ -63,12 +63,12 @@ class Future(concurrent.futures.Future[T], Generic[T]):
         """(done, total) samples or steps; a total of 0 is not known yet."""
         return self._pending.progress()  # type: ignore[no-any-return]
 
-    def result(self, timeout: Optional[float] = None) -> T:
+    def result(self, timeout: typing.Optional[float] = None) -> _T:
         """The result of the call, or what it raised."""
         self._check_process()
         return super().result(timeout)
 
-    def exception(self, timeout: Optional[float] = None) -> Optional[BaseException]:
+    def exception(self, timeout: typing.Optional[float] = None) -> typing.Optional[BaseException]:
         """What the call raised, or None."""
         self._check_process()
         return super().exception(timeout)
@@ -79,7 +79,7 @@ class Future(concurrent.futures.Future[T], Generic[T]):
 
 
 # Calls that may still touch Python's memory.
-_unsettled: "weakref.WeakSet[Future[Any]]" = weakref.WeakSet()
+_unsettled: "weakref.WeakSet[Future[typing.Any]]" = weakref.WeakSet()
 
 
 def _end_all() -> None:
@@ -93,7 +93,7 @@ def _end_all() -> None:
 atexit.register(_end_all)
 
 
-def awaitable(future: Future[T]) -> "asyncio.Future[T]":
+def awaitable(future: Future[_T]) -> "asyncio.Future[_T]":
     """For `await`: cancelling it, or the task that awaits it, cancels the call."""
     import asyncio  # takes longer to import than all of Bitaxon
 
@@ -101,8 +101,8 @@ def awaitable(future: Future[T]) -> "asyncio.Future[T]":
 
 
 def forward_stream(
-    model: Any, batches: Iterable[Any], in_flight: Any, seed: Any, first_sample: Any, context: Any
-) -> Iterator[Any]:
+    model: typing.Any, batches: collections.abc.Iterable[typing.Any], in_flight: typing.Any, seed: typing.Any, first_sample: typing.Any, context: typing.Any
+) -> collections.abc.Iterator[typing.Any]:
     """The generator behind forward_stream; refuses wrong arguments before its first step."""
     count = operator.index(in_flight)
     if count < 1:
@@ -110,17 +110,17 @@ def forward_stream(
     return _results(model, iter(batches), count, seed, operator.index(first_sample), context)
 
 
-def _next_result(waiting: "collections.deque[Future[Any]]") -> Any:
+def _next_result(waiting: "collections.deque[Future[typing.Any]]") -> typing.Any:
     result = waiting[0].result()  # left in its place: an interrupt cancels it, too
     waiting.popleft()
     return result
 
 
 def _results(
-    model: Any, batches: Iterator[Any], in_flight: int, seed: Any, sample: int, context: Any
-) -> Iterator[Any]:
-    waiting: collections.deque[Future[Any]] = collections.deque()
-    failure: Optional[Exception] = None
+    model: typing.Any, batches: collections.abc.Iterator[typing.Any], in_flight: int, seed: typing.Any, sample: int, context: typing.Any
+) -> collections.abc.Iterator[typing.Any]:
+    waiting: collections.deque[Future[typing.Any]] = collections.deque()
+    failure: typing.Optional[Exception] = None
     try:
         while True:
             try:
