@@ -227,10 +227,12 @@ py::array forward_expected(const Held<Model>& self, py::handle x, py::handle wei
     const ExecutionContext& engine = self.engine(context);
     const SamplesAndOutput samples(x, model->inputs(), model->neurons(), out);
     const ExpectedWeights which = parse_expected_weights(to_text(weights, "weights"));
+    const Monitor monitor{.progress = Progress(py::none()), .stop = {}, .job = nullptr};
     on_view(samples.values, [&](auto view) {
         naming(samples.name(), "x", [&] {
-            without_gil(
-                [&] { model->forward_expected(engine, view, samples.output.view(), which); });
+            without_gil([&] {
+                model->forward_expected(engine, view, samples.output.view(), which, monitor);
+            });
         });
     });
     return samples.output.array();

@@ -211,6 +211,43 @@ TEST(Async, AStopTokenOfTheOptionsCancels) {
     EXPECT_EQ(code_of([&] { future.get(); }), ErrorCode::cancelled);
 }
 
+TEST(Async, MeansAndCalibrationHeedTheirMonitors) {
+    const ExecutionContext context({.threads = 2});
+    std::stop_source source;
+    source.request_stop();
+    const Monitor stopped{.progress = {}, .stop = source.get_token(), .job = nullptr};
+    const std::vector<double> x = oracle::uniform(50 * 20, 0, 1, 3);
+    const auto samples = row_major(std::span<const double>(x), 20);
+    Network network = make_network();
+    std::vector<double> y(50 * 12);
+    EXPECT_EQ(code_of([&] {
+                  network.layers()[0].forward_expected(context, samples,
+                                                       row_major(std::span(y), 12),
+                                                       ExpectedWeights::drawn, stopped);
+              }),
+              ErrorCode::cancelled);
+    EXPECT_EQ(code_of([&] {
+                  network.forward_expected(context, samples,
+                                           row_major(std::span(y).first(50 * 5), 5),
+                                           ExpectedWeights::mean, stopped);
+              }),
+              ErrorCode::cancelled);
+    EXPECT_EQ(code_of([&] { network.calibrate(context, samples, 0.999, stopped); }),
+              ErrorCode::cancelled);
+
+    Future<> future = context.submit([&](Job& job) {
+        network.layers()[0].forward_expected(context, samples, row_major(std::span(y), 12),
+                                             ExpectedWeights::drawn,
+                                             {.progress = {}, .stop = {}, .job = &job});
+    });
+    future.wait();
+    EXPECT_EQ(future.progress().done, 50u);
+    future.get();
+    std::vector<double> expected(50 * 12);
+    network.layers()[0].forward_expected(context, samples, row_major(std::span(expected), 12));
+    EXPECT_EQ(y, expected);
+}
+
 TEST(Async, CoroutinesAwaitForwards) {
     const ExecutionContext context({.threads = 2});
     const DenseLayer first = make_layer(20, 12, 2000);

@@ -121,10 +121,12 @@ class DenseLayer : public AsyncForward<DenseLayer> {
     /// streams of forward's output only where the activation is `none`.
     void forward_expected(const ExecutionContext& context, MatrixView<const double> samples,
                           MatrixView<double> outputs,
-                          ExpectedWeights weights = ExpectedWeights::drawn) const;
+                          ExpectedWeights weights = ExpectedWeights::drawn,
+                          const Monitor& monitor = {}) const;
     void forward_expected(const ExecutionContext& context, MatrixView<const float> samples,
                           MatrixView<double> outputs,
-                          ExpectedWeights weights = ExpectedWeights::drawn) const;
+                          ExpectedWeights weights = ExpectedWeights::drawn,
+                          const Monitor& monitor = {}) const;
 
     /// The streams that forward encodes for a sample: one row of `inputs` streams.
     StreamArray encode(const ExecutionContext& context, std::span<const double> sample,
