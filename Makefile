@@ -88,7 +88,7 @@ test-tsan:
 	scripts/tsan-tbb build/tsan-tbb
 	cmake --preset tsan -DBITAXON_WERROR=$(BITAXON_WERROR)
 	cmake --build --preset tsan -j $(JOBS)
-	ctest --preset tsan
+	BITAXON_STRESS_SECONDS=60 ctest --preset tsan
 
 test-dieharder: build
 	@scripts/install-packages dieharder

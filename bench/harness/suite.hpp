@@ -133,5 +133,6 @@ void add_dense(Suite& suite);
 void add_batch(Suite& suite);
 void add_expressions(Suite& suite);
 void add_neurons(Suite& suite);
+void add_runtime(Suite& suite);
 
 }  // namespace bitaxon::bench

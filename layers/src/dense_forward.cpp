@@ -24,6 +24,7 @@ constexpr std::size_t kWordPiece = 256;     // the least worth giving to another
 constexpr double kParallelNanoseconds = 20e3;
 constexpr double kEncodeWordNanoseconds = 2.6;
 constexpr double kProductWordNanoseconds = 0.06;
+constexpr double kExpectedNanoseconds = 0.3;  // of a product of floats
 
 std::size_t round_up(std::size_t value, std::size_t multiple) {
     return (value + multiple - 1) / multiple * multiple;
@@ -291,6 +292,10 @@ double estimate_nanoseconds(const DenseLayer::State& layer, std::size_t samples)
                     kProductWordNanoseconds * static_cast<double>(layer.options.neurons));
 }
 
+double DenseLayer::nanoseconds(std::size_t samples) const noexcept {
+    return estimate_nanoseconds(*state_, samples);
+}
+
 Partition make_partition(std::size_t samples, std::size_t row_words, int threads,
                          double nanoseconds) {
     const std::size_t workers =
@@ -477,10 +482,9 @@ void DenseLayer::forward_prepacked(const ExecutionContext& context, const Stream
 }
 
 void DenseLayer::State::expect(const ExecutionContext& context, const Samples& samples,
-                               const MatrixView<double>& outputs, ExpectedWeights expected) const {
-    check_columns(samples);
-    check_outputs(samples, outputs);
-    check_values(context, samples, Job());
+                               const MatrixView<double>& outputs, ExpectedWeights expected,
+                               const Job& job) const {
+    check_values(context, samples, job);
 
     // Both operands as the values that their thresholds stand for, in [-1, 1].
     const bool bipolar = options.coding == Coding::bipolar;
@@ -501,6 +505,7 @@ void DenseLayer::State::expect(const ExecutionContext& context, const Samples& s
         std::vector<double> x(options.inputs);
         const std::size_t first = piece * kBlockSamples;
         for (std::size_t r = first; r < std::min(outputs.rows, first + kBlockSamples); ++r) {
+            job.check();
             std::visit(
                 [&](const auto& view) {
                     for (std::size_t i = 0; i < x.size(); ++i) x[i] = decoded(coded(view(r, i)));
@@ -515,14 +520,37 @@ void DenseLayer::State::expect(const ExecutionContext& context, const Samples& s
     });
 }
 
+double DenseLayer::State::expected_nanoseconds(std::size_t samples) const {
+    return kExpectedNanoseconds * static_cast<double>(samples) *
+           static_cast<double>(options.inputs) * static_cast<double>(options.neurons + 10);
+}
+
+namespace {
+
+void forward_mean(const ExecutionContext& context, const DenseLayer::State& layer,
+                  const Samples& samples, const MatrixView<double>& outputs,
+                  ExpectedWeights weights, const Monitor& monitor) {
+    layer.check_columns(samples);
+    layer.check_outputs(samples, outputs);
+    const std::size_t rows = outputs.rows;
+    context.supervise(monitor, rows, layer.expected_nanoseconds(rows), [&](Job& job) {
+        layer.expect(context, samples, outputs, weights, job);
+        job.add_done(rows);
+    });
+}
+
+}  // namespace
+
 void DenseLayer::forward_expected(const ExecutionContext& context, MatrixView<const double> samples,
-                                  MatrixView<double> outputs, ExpectedWeights weights) const {
-    state_->expect(context, samples, outputs, weights);
+                                  MatrixView<double> outputs, ExpectedWeights weights,
+                                  const Monitor& monitor) const {
+    forward_mean(context, *state_, samples, outputs, weights, monitor);
 }
 
 void DenseLayer::forward_expected(const ExecutionContext& context, MatrixView<const float> samples,
-                                  MatrixView<double> outputs, ExpectedWeights weights) const {
-    state_->expect(context, samples, outputs, weights);
+                                  MatrixView<double> outputs, ExpectedWeights weights,
+                                  const Monitor& monitor) const {
+    forward_mean(context, *state_, samples, outputs, weights, monitor);
 }
 
 StreamArray DenseLayer::encode(const ExecutionContext& context, std::span<const double> sample,

@@ -58,9 +58,10 @@ struct DenseLayer::State {
 
     void draw(const ExecutionContext& context);
 
-    /// forward_expected.
+    /// forward_expected of samples and outputs that fit.
     void expect(const ExecutionContext& context, const Samples& samples,
-                const MatrixView<double>& outputs, ExpectedWeights expected) const;
+                const MatrixView<double>& outputs, ExpectedWeights expected, const Job& job) const;
+    double expected_nanoseconds(std::size_t samples) const;  ///< of it, about, on one thread
 };
 
 /// Contiguous values as matrices. @throws Error if their numbers do not fit one another

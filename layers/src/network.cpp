@@ -69,6 +69,10 @@ double Network::State::nanoseconds(std::size_t samples) const {
     return sum;
 }
 
+double Network::nanoseconds(std::size_t samples) const noexcept {
+    return state_->nanoseconds(samples);
+}
+
 std::uint64_t Network::State::limit(const DenseLayer::State& next, double* values,
                                     std::size_t count) {
     const double low = next.lowest_input();
@@ -89,18 +93,31 @@ void Network::State::saturate(const DenseLayer::State& next, double* values,
 }
 
 void Network::calibrate(const ExecutionContext& context, MatrixView<const double> samples,
-                        double quantile) {
+                        double quantile, const Monitor& monitor) {
     if (samples.rows == 0) throw_error(ErrorCode::invalid_shape, "samples", "0 rows", "at least 1");
     if (!(quantile > 0.0 && quantile <= 1.0))
         throw_error(ErrorCode::invalid_value, "quantile", fmt::format("{}", quantile),
                     "a number in (0, 1]");
+    state_->layer(0).check_columns(samples);
+    double nanoseconds = 0;
+    for (std::size_t k = 0; k + 1 < state_->layers.size(); ++k)
+        nanoseconds += state_->layer(k).expected_nanoseconds(samples.rows);
+    context.supervise(monitor, samples.rows, nanoseconds, [&](Job& job) {
+        set_ranges(context, samples, quantile, job);
+        job.add_done(samples.rows);
+    });
+    state_->saturated = 0;
+}
+
+void Network::set_ranges(const ExecutionContext& context, MatrixView<const double> samples,
+                         double quantile, const Job& job) {
     std::vector<double> x;
     MatrixView<const double> view = samples;
     for (std::size_t k = 0; k + 1 < state_->layers.size(); ++k) {
         DenseLayer& next = state_->layers[k + 1];
         std::vector<double> y(samples.rows * next.inputs());
-        state_->layers[k].forward_expected(
-            context, view, rows_of(y.data(), samples.rows, next.inputs()), ExpectedWeights::mean);
+        state_->layer(k).expect(context, view, rows_of(y.data(), samples.rows, next.inputs()),
+                                ExpectedWeights::mean, job);
         std::vector<double> magnitudes(y);
         // Negative values saturate to 0 where the next coding has none: they must not widen its
         // range.
@@ -120,7 +137,6 @@ void Network::calibrate(const ExecutionContext& context, MatrixView<const double
         x = std::move(y);
         view = row_major(std::span<const double>(x), next.inputs());
     }
-    state_->saturated = 0;
 }
 
 void Network::State::check_shapes(const Samples& samples, const MatrixView<double>& outputs) const {
@@ -295,29 +311,39 @@ void Network::forward_streamed(const ExecutionContext& context, MatrixView<const
 }
 
 void Network::State::expect(const ExecutionContext& context, const Samples& samples,
-                            const MatrixView<double>& outputs, ExpectedWeights weights) const {
+                            const MatrixView<double>& outputs, ExpectedWeights weights,
+                            const Monitor& monitor) const {
     check_shapes(samples, outputs);
-    std::vector<double> x;
-    Samples values = samples;
-    for (std::size_t k = 0; k + 1 < layers.size(); ++k) {
-        std::vector<double> y(outputs.rows * layers[k].neurons());
-        layer(k).expect(context, values, rows_of(y.data(), outputs.rows, layers[k].neurons()),
-                        weights);
-        limit(layer(k + 1), y.data(), y.size());
-        x = std::move(y);
-        values = row_major(std::span<const double>(x), layers[k].neurons());
-    }
-    layer(layers.size() - 1).expect(context, values, outputs, weights);
+    const std::size_t rows = outputs.rows;
+    double nanoseconds = 0;
+    for (std::size_t k = 0; k < layers.size(); ++k)
+        nanoseconds += layer(k).expected_nanoseconds(rows);
+    context.supervise(monitor, rows, nanoseconds, [&](Job& job) {
+        std::vector<double> x;
+        Samples values = samples;
+        for (std::size_t k = 0; k + 1 < layers.size(); ++k) {
+            const std::size_t neurons = layers[k].neurons();
+            std::vector<double> y(rows * neurons);
+            layer(k).expect(context, values, rows_of(y.data(), rows, neurons), weights, job);
+            limit(layer(k + 1), y.data(), y.size());
+            x = std::move(y);
+            values = row_major(std::span<const double>(x), neurons);
+        }
+        layer(layers.size() - 1).expect(context, values, outputs, weights, job);
+        job.add_done(rows);
+    });
 }
 
 void Network::forward_expected(const ExecutionContext& context, MatrixView<const double> samples,
-                               MatrixView<double> outputs, ExpectedWeights weights) const {
-    state_->expect(context, samples, outputs, weights);
+                               MatrixView<double> outputs, ExpectedWeights weights,
+                               const Monitor& monitor) const {
+    state_->expect(context, samples, outputs, weights, monitor);
 }
 
 void Network::forward_expected(const ExecutionContext& context, MatrixView<const float> samples,
-                               MatrixView<double> outputs, ExpectedWeights weights) const {
-    state_->expect(context, samples, outputs, weights);
+                               MatrixView<double> outputs, ExpectedWeights weights,
+                               const Monitor& monitor) const {
+    state_->expect(context, samples, outputs, weights, monitor);
 }
 
 StreamArray Network::encode(const ExecutionContext& context, std::span<const double> sample,

@@ -47,7 +47,8 @@ struct Network::State {
                 const MatrixView<double>& outputs, std::span<std::uint64_t> lengths,
                 const StreamedOptions& options) const;
     void expect(const ExecutionContext& context, const Samples& samples,
-                const MatrixView<double>& outputs, ExpectedWeights weights) const;
+                const MatrixView<double>& outputs, ExpectedWeights weights,
+                const Monitor& monitor) const;
 
     /// @throws Error if samples or outputs do not fit the first or the last layer
     void check_shapes(const Samples& samples, const MatrixView<double>& outputs) const;

@@ -42,6 +42,7 @@ from ._bitaxon import (
     scc_matrix,
     unpack,
 )
+from ._futures import Future
 from .circuits import BuiltInCircuits, CircuitInfo, circuits
 from .errors import (
     CancelledError,
@@ -117,6 +118,7 @@ __all__ = [
     "ExecutionContext",
     "FileError",
     "Functions",
+    "Future",
     "InvalidShapeError",
     "InvalidTypeError",
     "InvalidValueError",

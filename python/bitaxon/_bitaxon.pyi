@@ -1,10 +1,12 @@
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
 from typing import Any, Literal, SupportsFloat, SupportsIndex, final, overload
 
 import numpy as np
 import numpy.typing as npt
 
+from ._futures import Future
 from .encoders import Encoder
 from .results import Recording, Spikes, Streamed
 from .streams import Streams
@@ -21,7 +23,15 @@ __version__: str
 @final
 class ExecutionContext:
     def __init__(
-        self, threads: SupportsIndex | None = None, tier: str | None = None, seed: SupportsIndex = 0
+        self,
+        threads: SupportsIndex | None = None,
+        tier: str | None = None,
+        seed: SupportsIndex = 0,
+        *,
+        pinned: bool = False,
+        numa_node: SupportsIndex | None = None,
+        core_type: Literal["any", "efficient", "performant"] = "any",
+        priority: Literal["low", "normal", "high"] = "normal",
     ) -> None: ...
     @property
     def threads(self) -> int: ...
@@ -75,6 +85,46 @@ class _Model:
         progress: _Progress = None,
         context: ExecutionContext | None = None,
     ) -> _Floats: ...
+    def submit_forward(
+        self,
+        x: npt.ArrayLike,
+        seed: SupportsIndex | None = None,
+        sample: SupportsIndex = 0,
+        out: _Floats | None = None,
+        context: ExecutionContext | None = None,
+    ) -> Future[_Floats]: ...
+    def submit_forward_batch(
+        self,
+        X: npt.ArrayLike,
+        seed: SupportsIndex | None = None,
+        first_sample: SupportsIndex = 0,
+        out: _Floats | None = None,
+        context: ExecutionContext | None = None,
+    ) -> Future[_Floats]: ...
+    def forward_async(
+        self,
+        x: npt.ArrayLike,
+        seed: SupportsIndex | None = None,
+        sample: SupportsIndex = 0,
+        out: _Floats | None = None,
+        context: ExecutionContext | None = None,
+    ) -> asyncio.Future[_Floats]: ...
+    def forward_batch_async(
+        self,
+        X: npt.ArrayLike,
+        seed: SupportsIndex | None = None,
+        first_sample: SupportsIndex = 0,
+        out: _Floats | None = None,
+        context: ExecutionContext | None = None,
+    ) -> asyncio.Future[_Floats]: ...
+    def forward_stream(
+        self,
+        batches: Iterable[npt.ArrayLike],
+        in_flight: SupportsIndex = 4,
+        seed: SupportsIndex | None = None,
+        first_sample: SupportsIndex = 0,
+        context: ExecutionContext | None = None,
+    ) -> Iterator[_Floats]: ...
     def forward_streamed(
         self,
         x: npt.ArrayLike,
@@ -387,6 +437,18 @@ class Population:
         context: ExecutionContext | None = None,
     ) -> Spikes: ...
     def stats(self) -> dict[str, Any]: ...
+    def submit_run(
+        self,
+        current: npt.ArrayLike,
+        steps: SupportsIndex,
+        context: ExecutionContext | None = None,
+    ) -> Future[Spikes]: ...
+    def run_async(
+        self,
+        current: npt.ArrayLike,
+        steps: SupportsIndex,
+        context: ExecutionContext | None = None,
+    ) -> asyncio.Future[Spikes]: ...
     def set_rule(self, rule: Rule | str) -> None: ...
     def reset(self) -> None: ...
     def store(self) -> dict[str, Any]: ...

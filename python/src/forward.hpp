@@ -4,10 +4,14 @@
 #include "arguments.hpp"
 #include "arrays.hpp"
 #include "held.hpp"
+#include "pending.hpp"
 #include "progress.hpp"
 
 #include <bitaxon/core/error.hpp>
 #include <bitaxon/layers/forward.hpp>
+
+#include <memory>
+#include <variant>
 
 namespace bitaxon::python {
 
@@ -60,6 +64,84 @@ py::array forward_batch(const Held<Model>& self, py::handle samples, py::handle 
         });
     });
     return output.array();
+}
+
+/// forward and forward_batch of later.
+template <class Model>
+class ForwardCall final : public PendingCall {
+  public:
+    ForwardCall(std::shared_ptr<const Model> model, py::array values, Output output,
+                const char* theirs, const char* ours, const ForwardOptions& options)
+        : model_(std::move(model)), values_(std::move(values)), output_(std::move(output)),
+          theirs_(theirs), ours_(ours), options_(options), to_(output_.view()) {
+        options_.monitor = {};  // signals are not the workers'
+        on_view(values_, [&](auto view) { from_ = view; });
+    }
+
+    std::size_t rows() const { return to_.rows; }
+    const Model& model() const { return *model_; }
+    void compute(const ExecutionContext& context, Job& job) override {
+        options_.monitor.job = &job;
+        naming(theirs_, ours_, [&] {
+            std::visit(
+                [&](const auto& from) { model_->forward_batch(context, from, to_, options_); },
+                from_);
+        });
+    }
+    py::object result() override { return output_.array(); }
+
+  private:
+    std::shared_ptr<const Model> model_;
+    py::array values_;
+    Output output_;
+    const char* theirs_;
+    const char* ours_;
+    ForwardOptions options_;
+    std::variant<MatrixView<const double>, MatrixView<const float>> from_;
+    MatrixView<double> to_;
+};
+
+template <class Model>
+py::object submit_forward(const ExecutionContext& engine,
+                          std::unique_ptr<ForwardCall<Model>> call) {
+    const Model& model = call->model();
+    const std::size_t rows = call->rows();
+    return submit_call(engine, std::move(call), [&](const ExecutionContext& context, auto work) {
+        return model.call_later(context, rows, std::move(work));
+    });
+}
+
+template <class Model>
+py::object submit_one(const Held<Model>& self, py::handle x, py::handle seed, py::handle sample,
+                      py::handle out, py::handle context) {
+    const std::shared_ptr<const Model> model = self.model();
+    const py::array values = read_numbers(x, "x", Layout::floats);
+    check_vector(values, "x", model->inputs());
+    return submit_forward<Model>(
+        self.engine(context),
+        std::make_unique<ForwardCall<Model>>(model, values, Output(out, {model->neurons()}, values),
+                                             "samples[0]", "x",
+                                             read_options(seed, sample, "sample")));
+}
+
+template <class Model>
+py::object submit_batch(const Held<Model>& self, py::handle samples, py::handle seed,
+                        py::handle first_sample, py::handle out, py::handle context) {
+    const std::shared_ptr<const Model> model = self.model();
+    const py::array values = read_numbers(samples, "X", Layout::floats);
+    check_matrix(values, "X", model->inputs());
+    const auto rows = static_cast<std::size_t>(values.shape(0));
+    return submit_forward<Model>(
+        self.engine(context),
+        std::make_unique<ForwardCall<Model>>(
+            model, values, Output(out, {rows, model->neurons()}, values), "samples", "X",
+            read_options(seed, first_sample, "first_sample")));
+}
+
+inline py::object stream_batches(py::object self, py::handle batches, py::handle in_flight,
+                                 py::handle seed, py::handle first_sample, py::handle context) {
+    return py::module_::import("bitaxon._futures")
+        .attr("forward_stream")(self, batches, in_flight, seed, first_sample, context);
 }
 
 template <class Model>
@@ -145,10 +227,12 @@ py::array forward_expected(const Held<Model>& self, py::handle x, py::handle wei
     const ExecutionContext& engine = self.engine(context);
     const SamplesAndOutput samples(x, model->inputs(), model->neurons(), out);
     const ExpectedWeights which = parse_expected_weights(to_text(weights, "weights"));
+    const Monitor monitor{.progress = Progress(py::none()), .stop = {}, .job = nullptr};
     on_view(samples.values, [&](auto view) {
         naming(samples.name(), "x", [&] {
-            without_gil(
-                [&] { model->forward_expected(engine, view, samples.output.view(), which); });
+            without_gil([&] {
+                model->forward_expected(engine, view, samples.output.view(), which, monitor);
+            });
         });
     });
     return samples.output.array();
@@ -180,6 +264,46 @@ struct ForwardDocs {
     const char* redraw;
 };
 
+/// The paths that return at once say the same of layers and networks.
+inline constexpr const char* kSubmitDoc =
+    R"(submit_forward(self, x, seed=None, sample=0, out=None, context=None)
+--
+
+forward, on a worker: returns a concurrent.futures.Future of what it returns.
+
+Its cancel() also ends work that runs, within some milliseconds, until when out may still be written;
+its progress() is (done, total) samples. x and out must not be changed before it is done. Work that
+is less than waking a worker is done before the call returns. Shapes and dtypes are checked at once,
+values are not: result() raises for them.)";
+inline constexpr const char* kSubmitBatchDoc =
+    R"(submit_forward_batch(self, X, seed=None, first_sample=0, out=None, context=None)
+--
+
+forward_batch, on the context's workers: returns a concurrent.futures.Future, as submit_forward does.)";
+inline constexpr const char* kAsyncDoc =
+    R"(forward_async(self, x, seed=None, sample=0, out=None, context=None)
+--
+
+submit_forward for asyncio: y = await layer.forward_async(x). It computes from now on; to cancel the
+task that awaits it cancels it.)";
+inline constexpr const char* kBatchAsyncDoc =
+    R"(forward_batch_async(self, X, seed=None, first_sample=0, out=None, context=None)
+--
+
+submit_forward_batch for asyncio: Y = await layer.forward_batch_async(X). It computes from now on; to
+cancel the task that awaits it cancels it.)";
+inline constexpr const char* kStreamDoc =
+    R"(forward_stream(self, batches, in_flight=4, seed=None, first_sample=0, context=None)
+--
+
+Iterator over the results of an iterable's batches, in order, while up to in_flight of them compute.
+For data that does not fit into memory.
+
+batches    of arrays (n, n_inputs), read when there is room; each is copied
+in_flight  1 or more: also how many results wait for the reader at most
+Samples are numbered through: results are the rows of forward_batch of all batches at once. What the
+iterable raises is raised after the results of the batches before. Closing the iterator cancels.)";
+
 /// length_of(model) is the length of the streams that forward_prepacked takes.
 template <class Model, class LengthOf>
 void bind_forward_paths(py::class_<Held<Model>>& type, const ForwardDocs& docs,
@@ -201,6 +325,28 @@ void bind_forward_paths(py::class_<Held<Model>>& type, const ForwardDocs& docs,
         .def("forward_batch", &forward_batch<Model>, py::arg("X"), none("seed"),
              py::arg("first_sample") = 0, none("out"), none("progress"), none("context"),
              docs.batch)
+        .def("submit_forward", &submit_one<Model>, py::arg("x"), none("seed"),
+             py::arg("sample") = 0, none("out"), none("context"), kSubmitDoc)
+        .def("submit_forward_batch", &submit_batch<Model>, py::arg("X"), none("seed"),
+             py::arg("first_sample") = 0, none("out"), none("context"), kSubmitBatchDoc)
+        .def(
+            "forward_async",
+            [](const Held<Model>& self, py::handle x, py::handle seed, py::handle sample,
+               py::handle out, py::handle context) {
+                return awaitable(submit_one(self, x, seed, sample, out, context));
+            },
+            py::arg("x"), none("seed"), py::arg("sample") = 0, none("out"), none("context"),
+            kAsyncDoc)
+        .def(
+            "forward_batch_async",
+            [](const Held<Model>& self, py::handle samples, py::handle seed,
+               py::handle first_sample, py::handle out, py::handle context) {
+                return awaitable(submit_batch(self, samples, seed, first_sample, out, context));
+            },
+            py::arg("X"), none("seed"), py::arg("first_sample") = 0, none("out"), none("context"),
+            kBatchAsyncDoc)
+        .def("forward_stream", &stream_batches, py::arg("batches"), py::arg("in_flight") = 4,
+             none("seed"), py::arg("first_sample") = 0, none("context"), kStreamDoc)
         .def("forward_streamed", &forward_streamed<Model>, py::arg("x"), py::arg("stop") = "argmax",
              py::arg("delta") = 0.01, py::arg("block") = 64, none("seed"),
              py::arg("first_sample") = 0, none("out"), none("progress"), none("context"),

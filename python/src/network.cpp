@@ -43,9 +43,10 @@ void calibrate(HeldNetwork& self, py::handle samples, py::handle quantile, py::h
     const py::array values = read_numbers(samples, "X", Layout::doubles);
     check_matrix(values, "X", self->inputs());
     const double share = to_real(quantile, "quantile");
+    const Monitor monitor{.progress = Progress(py::none()), .stop = {}, .job = nullptr};
     naming("samples", "X", [&] {
         self.change(context, [&](Network& network, const ExecutionContext& engine) {
-            network.calibrate(engine, view_of<double>(values), share);
+            network.calibrate(engine, view_of<double>(values), share, monitor);
         });
     });
 }

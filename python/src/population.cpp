@@ -6,6 +6,7 @@
 #include "bindings.hpp"
 #include "context.hpp"
 #include "kernel.hpp"
+#include "pending.hpp"
 
 #include <bitaxon/core/error.hpp>
 
@@ -399,6 +400,24 @@ current   what the rule reads as i: a number, (n,), (steps, n), or (steps, 1) fo
 steps     0 or more
 progress  True shows a bar on a terminal; a callable gets (done, total) steps about every 20 ms
 Returns Spikes. Ctrl-C, what the callable raises, or NaN ends the run: step_count says where.)")
+        .def("submit_run", &submit_population, py::arg("current"), py::arg("steps"),
+             py::arg("context") = py::none(), R"(submit_run(self, current, steps, context=None)
+--
+
+run, on a worker: returns a concurrent.futures.Future of its Spikes. Its cancel() ends the run between
+two chunks of steps: step_count says where. Its progress() is (done, total) steps. Other calls take
+turns with it, as with any run.)")
+        .def(
+            "run_async",
+            [](const py::object& self, py::handle current, py::handle steps, py::handle context) {
+                return awaitable(submit_population(self, current, steps, context));
+            },
+            py::arg("current"), py::arg("steps"), py::arg("context") = py::none(),
+            R"(run_async(self, current, steps, context=None)
+--
+
+submit_run for asyncio: spikes = await pop.run_async(current, steps). It runs from now on; to cancel
+the task that awaits it cancels it.)")
         .def(
             "stats",
             [](HeldPopulation& self) {

@@ -99,9 +99,11 @@ class HeldPopulation {
     ProcessLocal<Gate> gate_;
 };
 
-/// pop.run and pop.step.
+/// pop.run, pop.submit_run and pop.step.
 py::object run_population(HeldPopulation& self, py::handle current, py::handle steps,
                           py::handle progress, py::handle context);
+py::object submit_population(const py::object& self, py::handle current, py::handle steps,
+                             py::handle context);
 py::object step_population(HeldPopulation& self, py::handle current, py::handle context);
 
 }  // namespace bitaxon::python

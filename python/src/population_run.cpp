@@ -6,6 +6,7 @@
 #include "arrays.hpp"
 #include "context.hpp"
 #include "numpy_api.hpp"
+#include "pending.hpp"
 #include "progress.hpp"
 
 #include <bitaxon/core/error.hpp>
@@ -111,42 +112,94 @@ class ChunkLength {
     std::size_t steps_;
 };
 
-py::object run_steps(HeldPopulation& self, const CurrentArgument& current, std::size_t steps,
-                     const py::object& reporter, py::handle context) {
-    const ExecutionContext& engine = choose_engine(context, self.context);
-    const std::shared_ptr<Population> model = self.shared();
-    const std::size_t words = (model->neurons() + 63) / 64;
-    if (steps > static_cast<std::size_t>(std::numeric_limits<py::ssize_t>::max()) / 8 / words)
-        throw_error(ErrorCode::invalid_value, "steps", fmt::to_string(steps),
-                    "fewer: their spikes would not fit into memory");
-    const std::uint64_t first_step = self.alone([](Population& p) { return p.step_count(); });
-    const py::object bits = zero_words(steps, words);
-    auto* const rows =
-        static_cast<std::uint64_t*>(PyArray_DATA(reinterpret_cast<PyArrayObject*>(bits.ptr())));
-    const Progress progress(reporter);
-    const std::shared_ptr<Gate> gate = self.gate();
-    without_gil([&] {
-        ChunkLength chunk(model->neurons());
+// A run, from its arguments to its spikes. Made, asked for its result and destroyed with the GIL;
+// runs without.
+class PopulationRun {
+  public:
+    PopulationRun(HeldPopulation& self, const CurrentArgument& current, std::size_t steps)
+        : self_(self), current_(current), steps_(steps), neurons_(self.shared()->neurons()),
+          words_((neurons_ + 63) / 64), bits_(make_bits()), gate_(self.gate()) {
+        first_step_ = self.alone([](Population& p) { return p.step_count(); });
+    }
+
+    /// looked_after(done) between two chunks, about every 20 ms.
+    template <class LookAfter>
+    void run(const ExecutionContext& engine, LookAfter looked_after) {
+        ChunkLength chunk(neurons_);
         auto reported = std::chrono::steady_clock::now();
-        for (std::size_t done = 0; done < steps;) {
-            const std::size_t count = std::min(chunk.steps(), steps - done);
+        for (std::size_t done = 0; done < steps_;) {
+            const std::size_t count = std::min(chunk.steps(), steps_ - done);
             const auto started = std::chrono::steady_clock::now();
-            self.next_chunk(*gate, [&](Population& population) {
-                const Spikes spikes = population.run(engine, current.part(done, count), count);
-                std::copy(spikes.bits.begin(), spikes.bits.end(), rows + done * words);
+            self_.next_chunk(*gate_, [&](Population& population) {
+                const Spikes spikes = population.run(engine, current_.part(done, count), count);
+                std::copy(spikes.bits.begin(), spikes.bits.end(), rows_ + done * words_);
             });
             done += count;
             const auto now = std::chrono::steady_clock::now();
             chunk.took(now - started);
-            if (done < steps && now > reported + std::chrono::milliseconds(20)) {
-                progress(done, steps);
+            if (done < steps_ && now > reported + std::chrono::milliseconds(20)) {
+                looked_after(done);
                 reported = now;
             }
         }
-        if (steps > 0) progress(steps, steps);
-    });
-    return spikes_class()(bits, model->neurons(), first_step, model->dt());
+        if (steps_ > 0) looked_after(steps_);
+    }
+
+    py::object spikes() const {
+        return spikes_class()(bits_, neurons_, first_step_, self_.shared()->dt());
+    }
+    std::size_t steps() const { return steps_; }
+
+  private:
+    py::object make_bits() {
+        if (steps_ > static_cast<std::size_t>(std::numeric_limits<py::ssize_t>::max()) / 8 / words_)
+            throw_error(ErrorCode::invalid_value, "steps", fmt::to_string(steps_),
+                        "fewer: their spikes would not fit into memory");
+        py::object bits = zero_words(steps_, words_);
+        rows_ = static_cast<std::uint64_t*>(
+            PyArray_DATA(reinterpret_cast<PyArrayObject*>(bits.ptr())));
+        return bits;
+    }
+
+    HeldPopulation& self_;
+    CurrentArgument current_;
+    std::size_t steps_;
+    std::size_t neurons_;
+    std::size_t words_;
+    std::uint64_t* rows_ = nullptr;
+    py::object bits_;
+    std::shared_ptr<Gate> gate_;
+    std::uint64_t first_step_ = 0;
+};
+
+py::object run_steps(HeldPopulation& self, const CurrentArgument& current, std::size_t steps,
+                     const py::object& reporter, py::handle context) {
+    const ExecutionContext& engine = choose_engine(context, self.context);
+    PopulationRun run(self, current, steps);
+    const Progress progress(reporter);
+    without_gil([&] { run.run(engine, [&](std::size_t done) { progress(done, steps); }); });
+    return run.spikes();
 }
+
+class RunCall final : public PendingCall {
+  public:
+    RunCall(py::object owner, HeldPopulation& self, const CurrentArgument& current,
+            std::size_t steps)
+        : owner_(std::move(owner)), run_(self, current, steps) {}
+
+    void compute(const ExecutionContext& context, Job& job) override {
+        job.expect(run_.steps());
+        run_.run(context, [&](std::size_t done) {
+            job.add_done(done - job.done());
+            if (done < run_.steps()) job.check();
+        });
+    }
+    py::object result() override { return run_.spikes(); }
+
+  private:
+    py::object owner_;  // of what the run refers to
+    PopulationRun run_;
+};
 
 }  // namespace
 
@@ -155,6 +208,20 @@ py::object run_population(HeldPopulation& self, py::handle current, py::handle s
     const std::size_t count = to_unsigned(steps, "steps", 0, std::uint64_t{1} << 53);
     const CurrentArgument argument(current, self.shared()->neurons(), count);
     return run_steps(self, argument, count, make_reporter(progress, count), context);
+}
+
+py::object submit_population(const py::object& self, py::handle current, py::handle steps,
+                             py::handle context) {
+    auto& population = self.cast<HeldPopulation&>();
+    const std::size_t count = to_unsigned(steps, "steps", 0, std::uint64_t{1} << 53);
+    const CurrentArgument argument(current, population.shared()->neurons(), count);
+    return submit_call(choose_engine(context, population.context),
+                       std::make_unique<RunCall>(self, population, argument, count),
+                       [](const ExecutionContext& engine, auto work) {
+                           return engine.submit([engine, work = std::move(work)](Job& job) {
+                               work(engine, job);
+                           });
+                       });
 }
 
 py::object step_population(HeldPopulation& self, py::handle current, py::handle context) {

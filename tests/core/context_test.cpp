@@ -1,13 +1,16 @@
 #include <bitaxon/core/context.hpp>
 
 #include <bitaxon/core/error.hpp>
+#include <bitaxon/core/future.hpp>
 #include <bitaxon/core/info.hpp>
 
 #include <gtest/gtest.h>
 
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -64,6 +67,91 @@ TEST(ExecutionContext, EnvironmentVariableForcesTheTier) {
     EXPECT_EQ(ExecutionContext({.threads = 1, .tier = "portable"}).tier(), kernels::Tier::portable);
     ASSERT_EQ(unsetenv("BITAXON_TIER"), 0);
     EXPECT_EQ(ExecutionContext().tier(), kernels::best_tier());
+}
+
+TEST(ExecutionContext, PlacementIsCheckedAndCanBeAskedFor) {
+    const std::vector<int> nodes = numa_nodes();
+    ASSERT_FALSE(nodes.empty());
+    for (const int node : nodes) {
+        const ExecutionContext context({.threads = {}, .numa_node = node});
+        EXPECT_GE(context.threads(), 1);
+        EXPECT_EQ(context.submit([] { return 3; }).get(), 3);
+    }
+    const int beyond = *std::max_element(nodes.begin(), nodes.end()) + 1;
+    EXPECT_NE(message_of({.numa_node = beyond}, ErrorCode::invalid_value)
+                  .find("expected one of this machine's: "),
+              std::string::npos);
+    for (const std::string_view type : {"any", "efficient", "performant"}) {
+        EXPECT_EQ(name(parse_core_type(type)), type);
+        for (const std::string_view priority : {"low", "normal", "high"}) {
+            EXPECT_EQ(name(parse_priority(priority)), priority);
+            const ExecutionContext context(
+                {.core_type = parse_core_type(type), .priority = parse_priority(priority)});
+            std::atomic<int> sum{0};
+            context.parallel_for(100, [&](std::size_t) { sum.fetch_add(1); });
+            EXPECT_EQ(sum, 100);
+        }
+    }
+    EXPECT_THROW(parse_core_type("big"), Error);
+    EXPECT_THROW(parse_priority(""), Error);
+}
+
+// Cores that a worker may run on while several of them work side by side.
+std::vector<cpu_set_t> cores_of_workers(const ExecutionContext& context) {
+    const auto count = static_cast<std::size_t>(context.threads());
+    std::atomic<std::size_t> there{0};
+    std::vector<Future<cpu_set_t>> futures;
+    for (std::size_t k = 0; k < count; ++k)
+        futures.push_back(context.submit([&] {
+            there.fetch_add(1);
+            const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+            while (there.load() < count && std::chrono::steady_clock::now() < deadline)
+                std::this_thread::yield();
+            cpu_set_t cores;
+            CPU_ZERO(&cores);
+            sched_getaffinity(0, sizeof cores, &cores);
+            return cores;
+        }));
+    std::vector<cpu_set_t> result;
+    for (auto& future : futures) {
+        while (!future.wait_for(std::chrono::seconds(1))) {
+        }
+        result.push_back(future.get());
+    }
+    return result;
+}
+
+TEST(ExecutionContext, PinnedWorkersHaveACoreEachAndGiveItBack) {
+    cpu_set_t all;
+    CPU_ZERO(&all);
+    ASSERT_EQ(sched_getaffinity(0, sizeof all, &all), 0);
+    for (int round = 0; round < 5; ++round) {
+        {
+            const ExecutionContext pinned({.threads = CPU_COUNT(&all), .pinned = true});
+            cpu_set_t together;
+            CPU_ZERO(&together);
+            for (const cpu_set_t& cores : cores_of_workers(pinned)) {
+                EXPECT_EQ(CPU_COUNT(&cores), 1);
+                CPU_OR(&together, &together, &cores);
+            }
+            EXPECT_TRUE(CPU_EQUAL(&together, &all));
+        }
+        // The last worker may still be about to leave the arena that pinned it.
+        const ExecutionContext free({.threads = CPU_COUNT(&all)});
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+        const auto all_free = [&] {
+            return std::ranges::all_of(cores_of_workers(free), [&](const cpu_set_t& cores) {
+                return CPU_EQUAL(&cores, &all);
+            });
+        };
+        bool given_back = false;
+        while (!given_back && std::chrono::steady_clock::now() < deadline) given_back = all_free();
+        EXPECT_TRUE(given_back);
+    }
+    cpu_set_t mine;
+    CPU_ZERO(&mine);
+    sched_getaffinity(0, sizeof mine, &mine);
+    EXPECT_TRUE(CPU_EQUAL(&mine, &all));
 }
 
 TEST(ExecutionContext, RunsEveryPieceOnce) {

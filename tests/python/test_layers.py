@@ -122,9 +122,16 @@ def test_copies_of_networks_have_the_same_bits(rng, network):
 
 
 def test_copies_of_contexts():
-    for context in (bx.ExecutionContext(threads=3, tier="portable", seed=9), bx.ExecutionContext()):
+    for context in (
+        bx.ExecutionContext(threads=3, tier="portable", seed=9),
+        bx.ExecutionContext(pinned=True, core_type="efficient", priority="high"),
+        bx.ExecutionContext(),
+    ):
         for twin in copies(context):
             assert repr(twin) == repr(context)
+    assert repr(bx.ExecutionContext(threads=1, tier="portable", pinned=True, priority="low")) == (
+        "ExecutionContext(threads=1, tier='portable', seed=0, pinned=True, priority='low')"
+    )
     assert repr(bx.ExecutionContext(threads=3, tier="portable", seed=9)) == (
         "ExecutionContext(threads=3, tier='portable', seed=9)"
     )

@@ -132,6 +132,46 @@ def test_ctrl_c_leaves_a_long_call_within_50_ms(call, model):
     assert np.median(latencies) < 0.05, latencies
 
 
+EXPECTED_CTRL_C = """
+import json, os, signal, threading, time
+import numpy as np, bitaxon as bx
+rng = np.random.default_rng(0)
+wide = bx.DenseLayer(1024, 512, length=64, weights=rng.random((512, 1024)), seed=1)
+last = bx.DenseLayer(512, 2, length=64, weights=rng.random((2, 512)), seed=2)
+network = bx.Network([wide, last])
+X = np.broadcast_to(rng.random(1024), (40_000, 1024))  # some seconds of work
+sent = 0.0
+def interrupt():
+    global sent
+    time.sleep(0.3)
+    sent = time.perf_counter()
+    os.kill(os.getpid(), signal.SIGINT)
+latencies = []
+for _ in range(5):
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        {call}
+        print(json.dumps("not interrupted"))
+        break
+    except KeyboardInterrupt:
+        latencies.append(time.perf_counter() - sent)
+    thread.join()
+network.forward_batch(X[:10])
+print(json.dumps(latencies))
+"""
+
+
+@pytest.mark.parametrize("call", ["wide.forward_expected(X)", "network.forward_expected(X)", "network.calibrate(X)"])
+def test_ctrl_c_leaves_long_means_within_50_ms(call):
+    script = EXPECTED_CTRL_C.format(call=call)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    latencies = json.loads(done.stdout)
+    assert len(latencies) == 5
+    assert np.median(latencies) < 0.05, latencies
+
+
 def test_one_layer_serves_eight_threads_while_it_is_redrawn(rng):
     layer = make_layer(rng)
     twin = make_layer(np.random.default_rng(2024))

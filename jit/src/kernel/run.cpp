@@ -352,23 +352,23 @@ void Kernel::State::run(const ExecutionContext& context, const Arguments& argume
     const auto work = [&](Job* job) {
         call.has_externals() ? call.run_blocks(job) : call.run_rows(job);
     };
-    if (!run_options.monitor.progress && !run_options.monitor.stop.stop_possible()) {
+    const Monitor& monitor = run_options.monitor;
+    if (!monitor.progress && !monitor.stop.stop_possible() && monitor.job == nullptr) {
         work(nullptr);
         return;
     }
-    if (call.has_externals()) {  // they stay on the caller's thread
-        Job job(run_options.monitor.stop);
+    if (call.has_externals() && monitor.job == nullptr) {  // they stay on the caller's thread
+        Job job(monitor.stop);
         job.check();
         work(&job);
-        if (run_options.monitor.progress) {
-            run_options.monitor.progress(arguments.rows, arguments.rows);
+        if (monitor.progress) {
+            monitor.progress(arguments.rows, arguments.rows);
         }
         return;
     }
     const double nanoseconds = static_cast<double>(arguments.rows * (1 + call.operations())) *
                                kNanosecondsPerOperation;
-    context.supervise(run_options.monitor, arguments.rows, nanoseconds,
-                      [&](Job& job) { work(&job); });
+    context.supervise(monitor, arguments.rows, nanoseconds, [&](Job& job) { work(&job); });
 }
 
 }  // namespace bitaxon::jit

@@ -11,18 +11,71 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace bitaxon {
 
+/// Which cores of a machine that has several kinds.
+enum class CoreType : std::uint8_t { any, efficient, performant };
+
+/// Whose work the machine's threads do first when several contexts have some.
+enum class Priority : std::uint8_t { low, normal, high };
+
+std::string_view name(CoreType type) noexcept;
+std::string_view name(Priority priority) noexcept;
+/// @throws Error that lists the names
+CoreType parse_core_type(std::string_view name);
+Priority parse_priority(std::string_view name);
+
 struct ContextOptions {
-    /// 1 ... 4096; all that the process may use unless given.
+    /// 1 ... 4096; unless given, all that the process may use (of the NUMA node and core type).
     std::optional<std::int64_t> threads = {};
     /// A tier's name; else BITAXON_TIER, else the best one.
     std::string tier = {};
     /// For forwards that are given none.
     std::uint64_t seed = 0;
+    /// Each worker stays on a core of its own. Calling threads go where they like.
+    bool pinned = false;
+    /// Workers stay on this NUMA node, one of numa_nodes().
+    std::optional<std::int64_t> numa_node = {};
+    CoreType core_type = CoreType::any;
+    Priority priority = Priority::normal;
+};
+
+/// The NUMA nodes of this machine; one of them is -1 where nobody can tell.
+std::vector<int> numa_nodes();
+
+/// The state of one call, shared by the threads that work on it.
+class Job {
+  public:
+    explicit Job(std::stop_token stop = {}) : stop_(std::move(stop)) {}
+
+    bool cancelled() const noexcept {
+        return cancelled_.load(std::memory_order_relaxed) || stop_.stop_requested();
+    }
+    /// Cheap enough for every tile. @throws Error with ErrorCode::cancelled once a stop was
+    /// requested
+    void check() const {
+        if (cancelled()) throw_cancelled();
+    }
+    void cancel() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
+
+    /// Says how much there is to do, in the units of add_done.
+    void expect(std::size_t total) noexcept { total_.store(total, std::memory_order_relaxed); }
+    void add_done(std::size_t count) noexcept { done_.fetch_add(count, std::memory_order_relaxed); }
+    std::size_t done() const noexcept { return done_.load(std::memory_order_relaxed); }
+    std::size_t total() const noexcept { return total_.load(std::memory_order_relaxed); }
+
+  private:
+    [[noreturn]] static void throw_cancelled();
+
+    std::stop_token stop_;
+    std::atomic<bool> cancelled_{false};
+    std::atomic<std::size_t> done_{0};
+    std::atomic<std::size_t> total_{0};
 };
 
 /// What a long call tells its caller, and how the caller stops it.
@@ -32,26 +85,26 @@ struct Monitor {
     std::function<void(std::size_t done, std::size_t total)> progress = {};
     /// A requested stop ends the call with ErrorCode::cancelled.
     std::stop_token stop = {};
+    /// For calls inside of submitted work: they count and are cancelled as part of that job, and
+    /// take no progress function.
+    Job* job = nullptr;
 };
 
-/// The state of one call, shared by the threads that work on it.
-class Job {
-  public:
-    explicit Job(std::stop_token stop = {}) : stop_(std::move(stop)) {}
-
-    /// Cheap enough for every tile. @throws Error with ErrorCode::cancelled once a stop was
-    /// requested
-    void check() const;
-    void cancel() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
-
-    void add_done(std::size_t count) noexcept { done_.fetch_add(count, std::memory_order_relaxed); }
-    std::size_t done() const noexcept { return done_.load(std::memory_order_relaxed); }
-
-  private:
-    std::stop_token stop_;
-    std::atomic<bool> cancelled_{false};
-    std::atomic<std::size_t> done_{0};
+/// Something that waits in a context's queue to be run once. It is a link of that queue, so that
+/// queueing allocates nothing.
+struct WorkItem {
+    void (*run)(WorkItem& self) noexcept;
+    WorkItem* behind = nullptr;  ///< of use to the queue alone
 };
+
+template <class T>
+class Future;
+
+/// What work(job), or else work(), returns.
+template <class Work>
+using ResultOf =
+    typename std::conditional_t<std::is_invocable_v<Work, Job&>, std::invoke_result<Work, Job&>,
+                                std::invoke_result<Work>>::type;
 
 /// Memory that a task borrows from its context; the same block is lent again later.
 class Scratch {
@@ -75,10 +128,11 @@ class Scratch {
         return (count * sizeof(T) + 63) / 64 * 64;
     }
 
+    struct Pool;  ///< opaque
+
   private:
     friend class ExecutionContext;
     struct Block;
-    struct Pool;
     Scratch(Pool& pool, Block* block) noexcept : pool_(&pool), block_(block) {}
     void* take_bytes(std::size_t count) noexcept;
 
@@ -89,10 +143,13 @@ class Scratch {
 
 /// Owns a oneTBB arena. Copies share it; all methods may be called from many threads at once.
 ///
+/// Submitted work runs on at most threads() workers while nobody needs to wait for it. It keeps the
+/// context alive until it is done.
+///
 /// After a fork the child's first call makes an arena of its own; work that was pending in the
 /// parent stays there. oneTBB itself starts no workers in a child of a process that had some: such
-/// a child computes on its calling threads, right and without haste. Start workers with spawn, not
-/// fork.
+/// a child computes on its calling threads, submitted work as soon as it is submitted, right and
+/// without haste. Start workers with spawn, not fork.
 class ExecutionContext {
   public:
     /// @throws Error for 0 or fewer threads and for a tier that is unknown or not supported here
@@ -116,9 +173,32 @@ class ExecutionContext {
             &body);
     }
 
-    /// Runs the task on the arena some time soon, without waiting for it. What it throws is lost, and
-    /// so are tasks that are pending when the process ends or forks.
+    /// Runs the task on the arena some time soon, without waiting for it. What it throws is lost,
+    /// and so are tasks that are pending when the process ends or forks.
     void enqueue(std::function<void()> task) const;
+
+    /// Runs work(job), or work(), on a worker soon; work is moved there. A requested stop cancels
+    /// it as Future::cancel does. Include bitaxon/core/future.hpp.
+    template <class Work>
+    Future<ResultOf<std::decay_t<Work>>> submit(Work&& work, std::stop_token stop = {}) const;
+
+    /// The same for work that is not worth a worker: runs it before it returns.
+    template <class Work>
+    Future<ResultOf<std::decay_t<Work>>> run_here(Work&& work, std::stop_token stop = {}) const;
+
+    /// Runs work(0) ... work(count - 1) as one batch, which costs a nanosecond or two a call, and
+    /// collects what they return. Cancelled between any two of them. Include
+    /// bitaxon/core/future.hpp.
+    template <class Work>
+    auto submit_batch(std::size_t count, Work&& work, std::stop_token stop = {}) const;
+
+    /// Runs the item on a worker soon, the first one queued first. It must live until then.
+    void queue(WorkItem& item) const noexcept;
+    /// The same for an item that a worker runs now, behind all that waits for this worker.
+    void requeue(WorkItem& item) const noexcept;
+    /// On a worker: runs an item that waits, if there is one.
+    bool run_queued() const noexcept;
+    bool on_worker() const noexcept;
 
     /// Runs work(job) and reports on it; `nanoseconds` is how long it is expected to take at most.
     /// Work of over a millisecond with a progress function runs beside the calling thread, which

@@ -6,6 +6,7 @@
 #include <bitaxon/core/context.hpp>
 #include <bitaxon/core/encode.hpp>
 #include <bitaxon/core/matrix_view.hpp>
+#include <bitaxon/layers/async.hpp>
 #include <bitaxon/layers/forward.hpp>
 
 #include <atomic>
@@ -43,7 +44,7 @@ struct DenseOptions {
 /// Every bit is a function of (seed, layer id, sample, input, time) alone, so forward,
 /// forward_fast, forward_prepacked and forward_batch agree bit for bit on every tier and thread
 /// count. Const methods may be called from many threads at once.
-class DenseLayer {
+class DenseLayer : public AsyncForward<DenseLayer> {
   public:
     /// weights: neurons x inputs. bias: one value a neuron, or empty for zeros.
     /// @throws Error for a wrong shape, a value that is NaN, infinite or out of range, a bad length
@@ -120,10 +121,12 @@ class DenseLayer {
     /// streams of forward's output only where the activation is `none`.
     void forward_expected(const ExecutionContext& context, MatrixView<const double> samples,
                           MatrixView<double> outputs,
-                          ExpectedWeights weights = ExpectedWeights::drawn) const;
+                          ExpectedWeights weights = ExpectedWeights::drawn,
+                          const Monitor& monitor = {}) const;
     void forward_expected(const ExecutionContext& context, MatrixView<const float> samples,
                           MatrixView<double> outputs,
-                          ExpectedWeights weights = ExpectedWeights::drawn) const;
+                          ExpectedWeights weights = ExpectedWeights::drawn,
+                          const Monitor& monitor = {}) const;
 
     /// The streams that forward encodes for a sample: one row of `inputs` streams.
     StreamArray encode(const ExecutionContext& context, std::span<const double> sample,
@@ -147,6 +150,9 @@ class DenseLayer {
 
   private:
     friend class Network;
+    friend class AsyncForward<DenseLayer>;
+    double nanoseconds(std::size_t samples) const noexcept;  // about, on one thread
+
     std::unique_ptr<State> state_;
 };
 

@@ -14,7 +14,7 @@ namespace bitaxon {
 /// anew; how many values saturated since the last calibration is counted.
 ///
 /// Const methods may be called from many threads at once.
-class Network {
+class Network : public AsyncForward<Network> {
   public:
     /// @throws Error for no layer, or neighbours whose sizes do not fit
     explicit Network(std::vector<DenseLayer> layers,
@@ -35,9 +35,10 @@ class Network {
     /// Sets the input_range of every layer but the first to a quantile of the magnitudes that the
     /// layer before it puts out on these samples, computed without bits; the largest where the
     /// quantile is 0.
+    /// What is cancelled may leave some ranges set and others not.
     /// @throws Error for no sample, or a quantile outside (0, 1]
     void calibrate(const ExecutionContext& context, MatrixView<const double> samples,
-                   double quantile = 0.999);
+                   double quantile = 0.999, const Monitor& monitor = {});
 
     /// The paths of DenseLayer; each layer has the whole stream before the next begins.
     void forward(const ExecutionContext& context, std::span<const double> sample,
@@ -67,10 +68,12 @@ class Network {
     /// The limit of infinite length: each layer's mean, exactly handed on.
     void forward_expected(const ExecutionContext& context, MatrixView<const double> samples,
                           MatrixView<double> outputs,
-                          ExpectedWeights weights = ExpectedWeights::drawn) const;
+                          ExpectedWeights weights = ExpectedWeights::drawn,
+                          const Monitor& monitor = {}) const;
     void forward_expected(const ExecutionContext& context, MatrixView<const float> samples,
                           MatrixView<double> outputs,
-                          ExpectedWeights weights = ExpectedWeights::drawn) const;
+                          ExpectedWeights weights = ExpectedWeights::drawn,
+                          const Monitor& monitor = {}) const;
 
     StreamArray encode(const ExecutionContext& context, std::span<const double> sample,
                        const ForwardOptions& options = {}) const;
@@ -85,6 +88,11 @@ class Network {
                         const ExecutionContext& context = ExecutionContext::shared());
 
   private:
+    friend class AsyncForward<Network>;
+    double nanoseconds(std::size_t samples) const noexcept;  // about, on one thread
+    void set_ranges(const ExecutionContext& context, MatrixView<const double> samples,
+                    double quantile, const Job& job);
+
     struct State;
     std::unique_ptr<State> state_;
 };

@@ -3,6 +3,7 @@
 
 #include <bitaxon/core/context.hpp>
 #include <bitaxon/core/error.hpp>
+#include <bitaxon/core/future.hpp>
 #include <bitaxon/core/matrix_view.hpp>
 #include <bitaxon/jit/rule.hpp>
 #include <bitaxon/jit/tiers.hpp>
@@ -13,9 +14,11 @@
 #include <optional>
 #include <ranges>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -151,6 +154,17 @@ class Population {
     /// step_count().
     Spikes run(const ExecutionContext& context, const Current& current, std::size_t steps,
                const Monitor& monitor = {});
+
+    /// run, on a worker. Until the future is ready the population must stay where it is and belongs
+    /// to the run; so do the values of the current.
+    Future<Spikes> run_async(const ExecutionContext& context, const Current& current,
+                             std::size_t steps, std::stop_token stop = {}) {
+        return context.submit(
+            [this, context, current, steps](Job& job) {
+                return run(context, current, steps, {.progress = {}, .stop = {}, .job = &job});
+            },
+            std::move(stop));
+    }
 
     /// Names of the variables, in the order of the rule.
     std::vector<std::string> names() const;

@@ -1,0 +1,291 @@
+#include <bitaxon/core/task_group.hpp>
+
+#include "relax.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <vector>
+
+namespace bitaxon {
+namespace {
+
+constexpr std::size_t kWaitingPerThread = 16;  // chunks; more are run by who makes them
+constexpr auto kTimeSlice = std::chrono::milliseconds(2);
+constexpr int kSpins = 300;      // looks around before who waits goes to sleep
+constexpr int kMostNested = 16;  // chunks that run on one stack, begun by one another's tasks
+
+thread_local constinit int nested = 0;
+
+}  // namespace
+
+struct TaskGroup::Chunk {
+    std::array<Slot, kChunk> slots;
+    std::size_t count = 0;
+    std::atomic<std::size_t> next{0};
+    std::size_t users = 0;  // threads that take tasks from it
+
+    bool has_more(std::size_t more = 1) const noexcept {
+        return next.load(std::memory_order_relaxed) + more <= count;
+    }
+};
+
+// What outlives the group: a runner may still be queued when all tasks are done.
+struct TaskGroup::Core : std::enable_shared_from_this<Core> {
+    // A worker's turn at the group, while `core` is set.
+    struct Runner : WorkItem {
+        Runner() : WorkItem{&run_tasks} {}
+        static void run_tasks(WorkItem& item) noexcept {
+            auto& runner = static_cast<Runner&>(item);
+            runner.core->work(runner);
+        }
+        std::shared_ptr<Core> core;
+    };
+
+    Core(const ExecutionContext& c, std::stop_token stop)
+        : context(c), job(std::move(stop)), runners(static_cast<std::size_t>(c.threads())) {
+        for (Runner& runner : runners) idle.push_back(&runner);
+        spare.reserve(2 * most_waiting());
+    }
+    ~Core() {
+        for (Chunk* chunk : spare) delete chunk;
+    }
+
+    std::size_t most_waiting() const noexcept { return kWaitingPerThread * runners.size(); }
+
+    Chunk* take_chunk() {
+        {
+            const std::lock_guard guard(lock);
+            if (!spare.empty()) {
+                Chunk* chunk = spare.back();
+                spare.pop_back();
+                return chunk;
+            }
+        }
+        return new Chunk;
+    }
+
+    // Has others run the chunk; or the caller, as its user, if too many wait.
+    bool push(Chunk* chunk) {
+        chunk->next.store(0, std::memory_order_relaxed);
+        pending.fetch_add(chunk->count, std::memory_order_relaxed);
+        Runner* runner = nullptr;
+        {
+            const std::lock_guard guard(lock);
+            if (nested < kMostNested && waiting.size() >= most_waiting()) {
+                begin(chunk);
+                return false;
+            }
+            waiting.push_back(chunk);
+            hungry.store(false, std::memory_order_relaxed);
+            runner = take_runner();
+        }
+        epoch.fetch_add(1, std::memory_order_seq_cst);
+        if (sleepers.load(std::memory_order_seq_cst) != 0) wake();
+        start(runner);
+        return true;
+    }
+
+    // A chunk to take tasks from, as its user: one that waits, or one that others have begun.
+    Chunk* pop() noexcept {
+        Chunk* chunk = nullptr;
+        Runner* runner = nullptr;
+        {
+            const std::lock_guard guard(lock);
+            if (!waiting.empty()) {
+                chunk = waiting.front();
+                waiting.pop_front();
+                hungry.store(waiting.empty(), std::memory_order_relaxed);
+                begin(chunk);
+            } else {
+                const auto found = std::ranges::find_if(
+                    begun, [](const Chunk* other) { return other->has_more(); });
+                if (found == begun.end()) return nullptr;
+                chunk = *found;
+                ++chunk->users;
+            }
+            if (chunk->has_more(2)) runner = take_runner();
+        }
+        start(runner);
+        return chunk;
+    }
+
+    void run(Chunk* chunk) noexcept {
+        std::size_t done = 0;
+        for (;;) {
+            const std::size_t k = chunk->next.fetch_add(1, std::memory_order_relaxed);
+            if (k >= chunk->count) break;
+            Slot& slot = chunk->slots[k];
+            try {
+                slot.call(slot.place.data(), !job.cancelled());
+            } catch (...) {
+                fail(std::current_exception());
+            }
+            ++done;
+        }
+        leave(chunk);
+        if (pending.fetch_sub(done, std::memory_order_acq_rel) == done && done != 0) wake();
+    }
+
+    void work(Runner& runner) noexcept {
+        const auto deadline = std::chrono::steady_clock::now() + kTimeSlice;
+        while (std::chrono::steady_clock::now() < deadline) {
+            if (Chunk* chunk = pop()) {
+                run(chunk);
+                continue;
+            }
+            // The last owner must go after the lock.
+            const std::shared_ptr<Core> alive = retire(runner);
+            if (alive) return;
+        }
+        context.requeue(runner);
+    }
+
+    // Until all is done, or a chunk came after `seen`.
+    void sleep(std::size_t seen) {
+        const auto awake = [&] {
+            return pending.load(std::memory_order_acquire) == 0 ||
+                   epoch.load(std::memory_order_seq_cst) != seen;
+        };
+        for (int spins = 0; spins < kSpins; ++spins) {
+            if (awake()) return;
+            relax();
+        }
+        // In one order with epoch: either who pushes sees the sleeper, or the sleeper the push.
+        sleepers.fetch_add(1, std::memory_order_seq_cst);
+        {
+            std::unique_lock guard(mutex);
+            changed.wait(guard, awake);
+        }
+        sleepers.fetch_sub(1, std::memory_order_relaxed);
+    }
+
+    const ExecutionContext context;
+    Job job;
+    std::atomic<std::size_t> pending{0};
+    std::atomic<bool> hungry{true};  // nothing waits
+    std::exception_ptr error;        // with the lock
+    SpinLock lock;
+
+  private:
+    // The following with the lock.
+
+    void begin(Chunk* chunk) {
+        chunk->users = 1;
+        begun.push_back(chunk);
+    }
+    Runner* take_runner() noexcept {
+        if (idle.empty()) return nullptr;
+        Runner* runner = idle.back();
+        idle.pop_back();
+        runner->core = shared_from_this();
+        return runner;
+    }
+
+    // Without.
+
+    void start(Runner* runner) noexcept {
+        if (runner != nullptr) context.queue(*runner);
+    }
+    // Whoever leaves a chunk found it exhausted, so the last one leaves it done.
+    void leave(Chunk* chunk) noexcept {
+        {
+            const std::lock_guard guard(lock);
+            if (--chunk->users != 0) return;
+            std::erase(begun, chunk);
+            if (spare.size() < spare.capacity()) {
+                spare.push_back(chunk);
+                return;
+            }
+        }
+        delete chunk;
+    }
+    void fail(std::exception_ptr what) noexcept {
+        const std::lock_guard guard(lock);
+        if (!error) error = std::move(what);
+        job.cancel();
+    }
+    // The runner's reference to the group, unless there is more to do.
+    std::shared_ptr<Core> retire(Runner& runner) noexcept {
+        const std::lock_guard guard(lock);
+        if (!waiting.empty()) return nullptr;
+        idle.push_back(&runner);  // never allocates: it was there before
+        return std::move(runner.core);
+    }
+    void wake() noexcept {
+        const std::lock_guard guard(mutex);
+        changed.notify_all();
+    }
+
+    std::vector<Runner> runners;
+    std::deque<Chunk*> waiting;
+    std::vector<Chunk*> begun;  // by users who are not through
+    std::vector<Chunk*> spare;
+    std::vector<Runner*> idle;
+
+    std::atomic<std::size_t> epoch{0};
+    std::atomic<int> sleepers{0};
+    std::mutex mutex;
+    std::condition_variable changed;
+
+  public:
+    std::size_t now() const noexcept { return epoch.load(std::memory_order_seq_cst); }
+};
+
+TaskGroup::TaskGroup(const ExecutionContext& context, std::stop_token stop)
+    : core_(std::make_shared<Core>(context, std::move(stop))), hungry_(core_->hungry) {}
+
+TaskGroup::~TaskGroup() {
+    cancel();
+    try {
+        wait();
+    } catch (...) {  // nobody asks any more
+    }
+    delete open_;
+}
+
+void TaskGroup::cancel() noexcept { core_->job.cancel(); }
+const Job& TaskGroup::job() const noexcept { return core_->job; }
+
+TaskGroup::Slot& TaskGroup::next_slot() {
+    if (open_ == nullptr) open_ = core_->take_chunk();
+    return open_->slots[open_count_];
+}
+
+void TaskGroup::close(std::unique_lock<SpinLock>& lock) {
+    Chunk* chunk = std::exchange(open_, nullptr);
+    chunk->count = std::exchange(open_count_, 0);
+    lock.unlock();
+    if (core_->push(chunk)) return;
+    ++nested;
+    core_->run(chunk);
+    --nested;
+}
+
+void TaskGroup::wait() {
+    for (;;) {
+        if (std::unique_lock lock(lock_); open_count_ != 0) close(lock);
+        const std::size_t seen = core_->now();
+        if (Chunk* chunk = core_->pop()) {
+            core_->run(chunk);
+            continue;
+        }
+        if (core_->pending.load(std::memory_order_acquire) != 0) {
+            core_->sleep(seen);
+            continue;
+        }
+        const std::lock_guard guard(lock_);
+        if (open_count_ == 0) break;  // nothing was added meanwhile
+    }
+    std::exception_ptr error;
+    {
+        const std::lock_guard guard(core_->lock);
+        error = std::exchange(core_->error, nullptr);
+    }
+    if (error) std::rethrow_exception(error);
+    core_->job.check();
+}
+
+}  // namespace bitaxon

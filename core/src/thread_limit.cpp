@@ -1,0 +1,46 @@
+#include "thread_limit.hpp"
+
+#include <pthread.h>
+#include <tbb/info.h>
+
+namespace bitaxon {
+
+ThreadLimit& ThreadLimit::instance() {
+    static ThreadLimit limit;
+    return limit;
+}
+
+void ThreadLimit::add(int threads) {
+    const std::lock_guard lock(mutex_);
+    used_ = true;
+    wanted_.insert(threads);
+    apply();
+}
+
+void ThreadLimit::remove(int threads) {
+    const std::lock_guard lock(mutex_);
+    wanted_.erase(wanted_.find(threads));
+    apply();
+}
+
+ThreadLimit::ThreadLimit() {
+    pthread_atfork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); },
+                   [] {
+                       ThreadLimit& limit = instance();
+                       limit.forks_.fetch_add(1, std::memory_order_relaxed);
+                       limit.workerless_.store(limit.used_, std::memory_order_relaxed);
+                       limit.mutex_.unlock();
+                   });
+}
+
+void ThreadLimit::apply() {
+    const int most = wanted_.empty() ? 0 : *wanted_.rbegin();
+    if (most == applied_) return;
+    control_.reset();
+    if (most > tbb::info::default_concurrency())
+        control_.emplace(tbb::global_control::max_allowed_parallelism,
+                         static_cast<std::size_t>(most));
+    applied_ = most;
+}
+
+}  // namespace bitaxon

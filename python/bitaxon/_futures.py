@@ -1,0 +1,146 @@
+"""Futures of calls that compute on a context's workers, and streams of batches."""
+
+import atexit
+import collections
+import collections.abc
+import concurrent.futures
+import operator
+import os
+import typing
+import weakref
+
+import numpy as np
+
+from .errors import InvalidValueError
+
+if typing.TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["Future"]
+
+_T = typing.TypeVar("_T")
+
+
+class Future(concurrent.futures.Future[_T], typing.Generic[_T]):
+    """What a submitted call returns: a concurrent.futures.Future whose cancel ends running work, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pending: typing.Any = None
+        self._process = os.getpid()
+
+    def _start(self, pending: typing.Any) -> None:
+        self._pending = pending
+        _unsettled.add(self)
+        if self.done():
+            _unsettled.discard(self)
+
+    def _settle(self, value: typing.Any, error: typing.Optional[BaseException]) -> None:
+        _unsettled.discard(self)
+        try:
+            if error is None:
+                self.set_result(value)
+            else:
+                self.set_exception(error)
+        except concurrent.futures.InvalidStateError:
+            pass  # cancelled meanwhile
+
+    def cancel(self) -> bool:
+        """Ends the call: at once for those who wait, within some milliseconds for its workers.
+
+        Until then they may still write to `out`.
+        """
+        cancelled = super().cancel()
+        if cancelled and self._pending is not None:
+            self._pending.cancel()
+        return cancelled
+
+    def running(self) -> bool:
+        """Whether the call is not done: it can be cancelled until then."""
+        return not self.done()
+
+    def progress(self) -> tuple[int, int]:
+        """(done, total) samples or steps; a total of 0 is not known yet."""
+        return self._pending.progress()  # type: ignore[no-any-return]
+
+    def result(self, timeout: typing.Optional[float] = None) -> _T:
+        """The result of the call, or what it raised."""
+        self._check_process()
+        return super().result(timeout)
+
+    def exception(self, timeout: typing.Optional[float] = None) -> typing.Optional[BaseException]:
+        """What the call raised, or None."""
+        self._check_process()
+        return super().exception(timeout)
+
+    def _check_process(self) -> None:
+        if self._process != os.getpid() and not self.done():
+            raise RuntimeError("this call was pending when the process forked: only the parent has its result")
+
+
+# Calls that may still touch Python's memory.
+_unsettled: "weakref.WeakSet[Future[typing.Any]]" = weakref.WeakSet()
+
+
+def _end_all() -> None:
+    """Before the interpreter goes: what still computes is cancelled and waited for."""
+    for future in list(_unsettled):
+        if future._process == os.getpid():
+            future.cancel()
+            future._pending.wait()
+
+
+atexit.register(_end_all)
+
+
+def awaitable(future: Future[_T]) -> "asyncio.Future[_T]":
+    """For `await`: cancelling it, or the task that awaits it, cancels the call."""
+    import asyncio  # takes longer to import than all of Bitaxon
+
+    return asyncio.wrap_future(future)
+
+
+def forward_stream(
+    model: typing.Any, batches: collections.abc.Iterable[typing.Any], in_flight: typing.Any, seed: typing.Any, first_sample: typing.Any, context: typing.Any
+) -> collections.abc.Iterator[typing.Any]:
+    """The generator behind forward_stream; refuses wrong arguments before its first step."""
+    count = operator.index(in_flight)
+    if count < 1:
+        raise InvalidValueError(f"in_flight: got {count}, expected 1 or more")
+    return _results(model, iter(batches), count, seed, operator.index(first_sample), context)
+
+
+def _next_result(waiting: "collections.deque[Future[typing.Any]]") -> typing.Any:
+    result = waiting[0].result()  # left in its place: an interrupt cancels it, too
+    waiting.popleft()
+    return result
+
+
+def _results(
+    model: typing.Any, batches: collections.abc.Iterator[typing.Any], in_flight: int, seed: typing.Any, sample: int, context: typing.Any
+) -> collections.abc.Iterator[typing.Any]:
+    waiting: collections.deque[Future[typing.Any]] = collections.deque()
+    failure: typing.Optional[Exception] = None
+    try:
+        while True:
+            try:
+                # A copy: whoever makes batches may use one array for all.
+                batch = np.array(next(batches))
+                waiting.append(
+                    model.submit_forward_batch(batch, seed=seed, first_sample=sample, context=context)
+                )
+                sample += len(batch)
+            except StopIteration:
+                break
+            except Exception as error:  # its turn comes after the results of batches before it
+                failure = error
+                break
+            if len(waiting) == in_flight:
+                yield _next_result(waiting)
+        while waiting:
+            yield _next_result(waiting)
+        if failure is not None:
+            raise failure
+    finally:
+        for future in waiting:
+            future.cancel()
