@@ -26,13 +26,13 @@ bool is_function(const std::string& name) {
 // Names of the script that no assignment before them defines, in the order of the text.
 std::vector<std::string> free_names(const Script& script) {
     std::vector<std::string> names;
-    std::set<std::string> seen;
+    std::set<std::string_view> seen;
     ExprId expr = 0;
     for (const Statement& statement : script.statements) {
         for (; statement.value && expr <= *statement.value; ++expr) {
             const Expr& e = script.ast.exprs[expr];
             if (e.kind == ExprKind::name && seen.insert(e.text).second) {
-                names.push_back(e.text);
+                names.emplace_back(e.text);
             }
         }
         seen.insert(statement.name);
@@ -86,7 +86,7 @@ Expression parse(std::string_view text, const ParseOptions& options) {
     }
 
     Graph& graph = state->graph;
-    std::map<std::string, NodeId> values;
+    std::map<std::string, NodeId, std::less<>> values;
     for (std::size_t k = 0; k < state->arguments.size(); ++k) {
         const bool fresh =
             values.emplace(state->arguments[k], graph.make(Op::input, options.dtype, {}, k)).second;
@@ -96,20 +96,22 @@ Expression parse(std::string_view text, const ParseOptions& options) {
         }
     }
     std::uint64_t sites = 0;
+    std::vector<std::string> known_names = state->arguments;
     Scope scope{.real = options.dtype,
-                .resolve = [&](const std::string& name) -> std::optional<NodeId> {
+                .resolve = [&](std::string_view name) -> std::optional<NodeId> {
                     const auto found = values.find(name);
                     return found == values.end() ? std::nullopt : std::optional(found->second);
                 },
-                .known_names = state->arguments,
+                .known_names = known_names,
                 .functions = &state->functions.table(),
                 .random_sites = &sites};
     for (const Statement& statement : script.statements) {
         check_statement(script, statement);
         const NodeId value = to_graph(graph, script.ast, *statement.value, scope);
         if (statement.kind == StatementKind::assignment) {
-            values[statement.name] = value;
-            scope.known_names.push_back(statement.name);
+            values.insert_or_assign(std::string(statement.name), value);
+            known_names.emplace_back(statement.name);
+            scope.known_names = known_names;
         } else {
             state->roots.push_back(value);
             state->results.push_back(graph.type(value));

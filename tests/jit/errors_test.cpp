@@ -94,15 +94,16 @@ void translate(const Script& script) {
     Graph graph;
     const FunctionTable table = functions();
     std::uint64_t sites = 0;
+    std::vector<std::string> known;
+    for (const Name& row : kNames) {
+        known.emplace_back(row.name);
+    }
     Scope scope{.real = Type::f64,
                 .resolve = {},
-                .known_names = {},
+                .known_names = known,
                 .functions = &table,
                 .random_sites = &sites};
-    for (const Name& row : kNames) {
-        scope.known_names.emplace_back(row.name);
-    }
-    scope.resolve = [&](const std::string& name) -> std::optional<NodeId> {
+    scope.resolve = [&](std::string_view name) -> std::optional<NodeId> {
         const auto row =
             std::find_if(std::begin(kNames), std::end(kNames),
                          [&](const Name& candidate) { return candidate.name == name; });

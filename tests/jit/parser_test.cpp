@@ -24,23 +24,24 @@ std::string number_text(const Expr& expr) {
 // Every operation in brackets: "(a + (b * c))", "f(a, b)", "(c ? a : b)".
 std::string shape(const Ast& ast, ExprId id) {
     const Expr& expr = ast.exprs[id];
-    const auto child = [&](std::size_t i) { return shape(ast, expr.children.at(i)); };
+    const auto child = [&](std::size_t i) { return shape(ast, ast.children_of(expr)[i]); };
+    const std::string name(expr.text);
     switch (expr.kind) {
     case ExprKind::number:
         return number_text(expr);
     case ExprKind::name:
-        return expr.text;
+        return name;
     case ExprKind::unary:
-        return "(" + expr.text + " " + child(0) + ")";
+        return "(" + name + " " + child(0) + ")";
     case ExprKind::binary:
-        return "(" + child(0) + " " + expr.text + " " + child(1) + ")";
+        return "(" + child(0) + " " + name + " " + child(1) + ")";
     case ExprKind::conditional:
         return "(" + child(0) + " ? " + child(1) + " : " + child(2) + ")";
     case ExprKind::call:
         break;
     }
-    std::string text = expr.text + "(";
-    for (std::size_t i = 0; i < expr.children.size(); ++i) {
+    std::string text = name + "(";
+    for (std::size_t i = 0; i < expr.child_count; ++i) {
         text += (i == 0 ? "" : ", ") + child(i);
     }
     return text + ")";
@@ -223,7 +224,7 @@ TEST(Parser, PartsOfAnExpressionAreNumberedWithoutGaps) {
     const Script script = parse_script("a if b else f(c, -d)\nx + y\n");
     const auto& exprs = script.ast.exprs;
     for (ExprId id = 0; id < exprs.size(); ++id) {
-        for (const ExprId child : exprs[id].children) {
+        for (const ExprId child : script.ast.children_of(exprs[id])) {
             EXPECT_LT(child, id);
         }
     }

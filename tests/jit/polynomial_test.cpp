@@ -156,10 +156,9 @@ optimise_test::Term expression(const Expression& e, int number) {
     };
     const Script script = parse_script(texts[number - 1]);
     const Scope scope{.real = Type::f64,
-                      .resolve = [&](const std::string& name) -> std::optional<NodeId> {
+                      .resolve = [&](std::string_view name) -> std::optional<NodeId> {
                           return name == "x" ? e.x.id : name == "y" ? e.y.id : e.z.id;
-                      },
-                      .known_names = {}};
+                      }};
     return {e.x.graph, to_graph(*e.x.graph, script.ast, *script.statements.front().value, scope)};
 }
 

@@ -65,7 +65,7 @@ struct Context {
 
   private:
     Scope scope() {
-        const auto resolve = [this](const std::string& name) -> std::optional<NodeId> {
+        const auto resolve = [this](std::string_view name) -> std::optional<NodeId> {
             const auto row = std::find_if(std::begin(kNames), std::end(kNames),
                                           [&](const Name& n) { return n.name == name; });
             if (row == std::end(kNames)) {
@@ -74,7 +74,8 @@ struct Context {
             return graph.make(Op::input, row->type, {},
                               static_cast<std::uint64_t>(row - std::begin(kNames)));
         };
-        return {real, resolve, {"x"}, &functions, &sites};
+        static const std::vector<std::string> known{"x"};
+        return {real, resolve, known, &functions, &sites};
     }
 };
 
@@ -285,7 +286,6 @@ TEST(ToGraph, RandomNumbersMayBeForbidden) {
     const Script script = parse_script("rand()");
     const Scope scope{.real = Type::f64,
                       .resolve = {},
-                      .known_names = {},
                       .random_refusal = "heun draws once a step"};
     try {
         to_graph(graph, script.ast, 0, scope);

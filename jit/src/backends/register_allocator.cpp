@@ -63,7 +63,7 @@ class Allocator {
     }
 
     /// `pins` leaves at most are kept in registers; states in `on_stack` live on the stack between
-    /// steps.
+    /// steps. Without `on_stack` it stops where every state has been crowded out.
     Allocation run(int pins, const std::vector<char>& on_stack);
     /// After run(): the states, as numbers of Allocation::carried, that found no room in registers.
     const std::vector<char>& crowded_out() const { return crowded_out_; }
@@ -153,6 +153,7 @@ class Allocator {
     std::vector<std::int32_t> left_slots_;  // by values that are dead
     std::vector<std::int32_t> left_mask_slots_;
     std::vector<char> crowded_out_;
+    int states_in_registers_ = 0;  // that haven't been crowded out
     Allocation result_;
 };
 
@@ -192,6 +193,7 @@ void Allocator::choose_homes(const std::vector<char>& on_stack) {
             continue;
         }
         --room;
+        ++states_in_registers_;
         carried.home = first(free_ & vector_file_);
         free_ &= ~bit(carried.home);
     }
@@ -305,6 +307,7 @@ void Allocator::spill(Value v) {
         ++result_.spills;
         if (state.carried_number != 0xffff) {
             crowded_out_[state.carried_number] = 1;
+            --states_in_registers_;
         }
     }
 }
@@ -489,6 +492,7 @@ Allocation Allocator::run(int pins, const std::vector<char>& on_stack) {
     choose_homes(on_stack);
     pin_leaves(pins);
     settle_carried();
+    const bool may_stop = on_stack.empty() && states_in_registers_ > 0;
     Reads reads = uses_.reads();
     for (const ScheduleItem& item : schedule_.items) {
         give_back_slots();
@@ -506,6 +510,9 @@ Allocation Allocator::run(int pins, const std::vector<char>& on_stack) {
             }
             locked_ = 0;
             advance_uses(arguments);
+        }
+        if (may_stop && states_in_registers_ == 0) {
+            return {};
         }
         ++at_;
     }

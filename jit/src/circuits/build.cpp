@@ -48,14 +48,14 @@ class Builder : CircuitNames {
     void collect_value(const Statement& statement);
     void close_registers();
     void put_outputs();
-    void put_output(const std::string& name, const Number& value);
+    void put_output(std::string_view name, const Number& value);
     void drop_unused_flops();
 
     const Number& wire(Wire& wire, Position position);
     Number read(const Expr& expr) override;
     NodeId delay(ExprId delayed, std::size_t count, bool initial) override;
 
-    Number input(const std::string& name, std::size_t bits);
+    Number input(std::string_view name, std::size_t bits);
     std::size_t flop(bool initial);
     NodeId source(Source source);
     std::vector<std::string> names() const;
@@ -67,9 +67,9 @@ class Builder : CircuitNames {
     Netlist net_;
     CircuitExpressions expressions_{script_.ast, net_.graph, *this};
     const std::vector<std::string>& chosen_;
-    std::unordered_map<std::string, Wire> wires_;
-    std::unordered_map<std::string, Register> registers_;
-    std::unordered_map<std::string, Number> inputs_;
+    std::unordered_map<std::string_view, Wire> wires_;
+    std::unordered_map<std::string_view, Register> registers_;
+    std::unordered_map<std::string_view, Number> inputs_;
     std::vector<Pending> pending_;
     std::size_t forward_reads_ = 0;
 };
@@ -238,7 +238,7 @@ void Builder::put_outputs() {
     }
 }
 
-void Builder::put_output(const std::string& name, const Number& value) {
+void Builder::put_output(std::string_view name, const Number& value) {
     if (value.low < 0) {
         const auto statement = wires_.at(name).statement;
         fail(statement->position,
@@ -250,7 +250,7 @@ void Builder::put_output(const std::string& name, const Number& value) {
     if (bits.empty()) {
         bits.push_back(expressions_.gates().constant(false));
     }
-    net_.outputs.push_back({name, bits.size()});
+    net_.outputs.push_back({std::string(name), bits.size()});
     net_.output_bits.insert(net_.output_bits.end(), bits.begin(), bits.end());
 }
 
@@ -335,9 +335,9 @@ NodeId Builder::source(Source source) {
     return net_.graph.make(Op::input, Type::i64, {}, net_.sources.size() - 1);
 }
 
-Number Builder::input(const std::string& name, std::size_t bits) {
+Number Builder::input(std::string_view name, std::size_t bits) {
     const std::size_t port = net_.inputs.size();
-    net_.inputs.push_back({name, bits});
+    net_.inputs.push_back({std::string(name), bits});
     std::vector<NodeId> nodes;
     for (std::size_t k = 0; k < bits; ++k) {
         nodes.push_back(source({false, port, k}));
@@ -359,10 +359,10 @@ std::size_t Builder::flop(bool initial) {
 std::vector<std::string> Builder::names() const {
     std::vector<std::string> names;
     for (const auto& [name, wire] : wires_) {
-        names.push_back(name);
+        names.emplace_back(name);
     }
     for (const auto& [name, reg] : registers_) {
-        names.push_back(name);
+        names.emplace_back(name);
     }
     std::ranges::sort(names);
     return names;

@@ -101,10 +101,8 @@ constexpr Function kFunctions[] = {
 };
 
 ExprId first_part(const Ast& ast, ExprId id) {
-    while (!ast.exprs[id].children.empty()) {
-        id = ast.exprs[id].kind == ExprKind::conditional
-                 ? *std::ranges::min_element(ast.exprs[id].children)
-                 : ast.exprs[id].children.front();
+    while (ast.exprs[id].child_count > 0) {
+        id = *std::ranges::min_element(ast.children_of(ast.exprs[id]));
     }
     return id;
 }
@@ -117,8 +115,8 @@ std::vector<char> CircuitExpressions::deferred_parts(ExprId first, ExprId root) 
     for (ExprId id = root + 1; id-- > first;) {
         const Expr& expr = ast_.exprs[id];
         const bool delays = expr.kind == ExprKind::call && expr.text == "delay";
-        if (delays && deferred[id - first] == 0 && !expr.children.empty()) {
-            const ExprId last = expr.children.front();
+        if (delays && deferred[id - first] == 0 && expr.child_count > 0) {
+            const ExprId last = ast_.children_of(expr).front();
             for (ExprId part = first_part(ast_, last); part <= last; ++part) {
                 deferred[part - first] = 1;
             }
@@ -138,7 +136,7 @@ Number CircuitExpressions::translate(ExprId root) {
         }
         const Expr& expr = ast_.exprs[id];
         children.clear();
-        for (const ExprId child : expr.children) {
+        for (const ExprId child : ast_.children_of(expr)) {
             children.push_back(&values[child - first]);
         }
         values[id - first] = part(expr, children);
@@ -230,7 +228,7 @@ Number CircuitExpressions::binary(const Expr& expr, const Number& a, const Numbe
 }
 
 Number CircuitExpressions::comparison(const Expr& expr, const Number& a, const Number& b) {
-    const std::string& text = expr.text;
+    const std::string_view text = expr.text;
     if (text == "<" || text == ">=") {
         const NodeId less = numbers_.less(a, b);
         return numbers_.bit(text == "<" ? less : gates_.invert(less));
@@ -299,10 +297,10 @@ Number CircuitExpressions::delay(const Expr& expr, const Arguments& args) {
     const std::int64_t count = args.size() > 1 ? constant(expr, *args[1], 0, kMaxDelay) : 1;
     const bool initial = args.size() > 2 && constant(expr, *args[2], 0, 1) != 0;
     if (count == 0) {
-        return translate(expr.children.front());
+        return translate(ast_.children_of(expr).front());
     }
     return numbers_.bit(
-        names_.delay(expr.children.front(), static_cast<std::size_t>(count), initial));
+        names_.delay(ast_.children_of(expr).front(), static_cast<std::size_t>(count), initial));
 }
 
 // Checks.
@@ -353,7 +351,7 @@ std::int64_t CircuitExpressions::constant(const Expr& expr, const Number& value,
 }
 
 void CircuitExpressions::check_count(const Expr& call, std::size_t least, std::size_t most) const {
-    const std::size_t count = call.children.size();
+    const std::size_t count = call.child_count;
     if (count < least || count > most) {
         const std::string expected =
             least == most ? fmt::format("{}", least) : fmt::format("{} to {}", least, most);

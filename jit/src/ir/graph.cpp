@@ -217,13 +217,14 @@ std::int64_t Graph::integer_value(NodeId id) const noexcept {
 }
 
 std::vector<NodeId> reachable(const Graph& graph, std::span<const NodeId> roots) {
-    std::vector<char> needed(graph.size(), 0);
+    const NodeId end = roots.empty() ? 0 : std::ranges::max(roots) + 1;
+    std::vector<char> needed(end, 0);
     for (const NodeId root : roots) {
         needed[root] = 1;
     }
     std::vector<NodeId> nodes;
-    nodes.reserve(graph.size());
-    for (auto id = static_cast<NodeId>(graph.size()); id-- > 0;) {
+    nodes.reserve(end);
+    for (NodeId id = end; id-- > 0;) {
         if (needed[id]) {
             nodes.push_back(id);
             for (const NodeId argument : graph[id].arguments()) {

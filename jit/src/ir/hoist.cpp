@@ -64,6 +64,7 @@ Prologue hoist(Program& program, std::size_t uniform_count) {
     }
 
     Graph target;
+    target.reserve(nodes.size());
     std::vector<NodeId> moved(source.size(), kNoNode);
     std::vector<std::uint32_t> slot(source.size(), 0);
     for (const NodeId id : nodes) {

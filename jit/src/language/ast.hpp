@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,11 +21,11 @@ struct Position {
 };
 
 enum class ExprKind : std::uint8_t {
-    number,    ///< `number`, or `integer` if `is_integer`
-    name,      ///< `text`
-    call,      ///< function `text` of the children; casts too
-    unary,     ///< operator `text` ("-", "+", "~", "not") of one child
-    binary,    ///< operator `text` of two children; "**" is written "^", comparisons as they are
+    number,       ///< `number`, or `integer` if `is_integer`
+    name,         ///< `text`
+    call,         ///< function `text` of the children; casts too
+    unary,        ///< operator `text` ("-", "+", "~", "not") of one child
+    binary,       ///< operator `text` of two children; "**" is written "^", comparisons as they are
     conditional,  ///< children: condition, value if true, value otherwise
 };
 
@@ -32,19 +33,25 @@ using ExprId = std::uint32_t;
 
 struct Expr {
     ExprKind kind;
+    bool is_integer = false;  ///< the literal has no point and no exponent and fits
     Position position;
-    std::string text;
+    std::string_view text;  ///< a part of the source
     double number = 0;
     std::int64_t integer = 0;
-    bool is_integer = false;  ///< the literal has no point and no exponent and fits
-    std::vector<ExprId> children;
+    std::uint32_t first_child = 0;  ///< see Ast::children_of()
+    std::uint32_t child_count = 0;
 };
 
-/// The expressions of one text; children have smaller numbers than their parents, and an expression's
-/// parts are numbered without gaps, in the order of the text.
+/// The expressions of one text; children have smaller numbers than their parents, and an
+/// expression's parts are numbered without gaps, in the order of the text.
 struct Ast {
-    std::shared_ptr<const std::string> source;  ///< for messages
+    std::shared_ptr<const std::string> source;
     std::vector<Expr> exprs;
+    std::vector<ExprId> children;  ///< of all expressions
+
+    std::span<const ExprId> children_of(const Expr& expr) const noexcept {
+        return std::span(children).subspan(expr.first_child, expr.child_count);
+    }
 };
 
 /// Statements of a rule or of a text with sub-expressions.
@@ -54,19 +61,19 @@ enum class StatementKind : std::uint8_t {
     assignment,    ///< `name = value`
     add_assign,    ///< `name += value`
     subtract_assign,
-    result,        ///< a bare expression: the value of an expression text
+    result,  ///< a bare expression: the value of an expression text
 };
 
 struct Statement {
     StatementKind kind;
     Position position;
-    std::string name;                 ///< empty for `result`
-    std::optional<Type> type;         ///< of a declaration
+    std::string_view name;     ///< a part of the source; empty for `result`
+    std::optional<Type> type;  ///< of a declaration
     std::optional<ExprId> value;
-    bool constant = false;            ///< flag of a declaration: set once, the same in all steps
-    bool shared = false;              ///< flag of a declaration: one value for all neurons
-    bool unless_refractory = false;   ///< flag of a differential
-    std::uint32_t bits = 0;           ///< of a declaration in a circuit, `u` and this number
+    bool constant = false;           ///< flag of a declaration: set once, the same in all steps
+    bool shared = false;             ///< flag of a declaration: one value for all neurons
+    bool unless_refractory = false;  ///< flag of a differential
+    std::uint32_t bits = 0;          ///< of a declaration in a circuit, `u` and this number
 };
 
 struct Script {
@@ -85,8 +92,8 @@ inline constexpr std::uint32_t kMaxCircuitBits = 62;
 std::optional<std::uint32_t> circuit_type(std::string_view name) noexcept;
 
 /// Parses statements, one a line or separated by `;`. An expression text is statements whose last
-/// is a `result`; several results, separated by `,` at the top level or given one a line, are several
-/// outputs. Comments run from `#` to the end of the line; a line goes on inside brackets.
+/// is a `result`; several results, separated by `,` at the top level or given one a line, are
+/// several outputs. Comments run from `#` to the end of the line; a line goes on inside brackets.
 /// @throws Error with line, column and a caret
 Script parse_script(std::string_view text, Dialect dialect = Dialect::expression);
 

@@ -1,8 +1,8 @@
 // From tokens to the syntax tree: operators by a table of levels, statements by their first tokens.
 //
 // Recursion goes one level deeper with each bracket, sign, power and conditional, and stops at
-// kMaxNesting; what is long without being deep, as a sum of many terms, costs no stack. Statements and
-// expressions share a token, a lexer and the ways to fail: one class, so one file.
+// kMaxNesting; what is long without being deep, as a sum of many terms, costs no stack. Statements
+// and expressions share a token, a lexer and the ways to fail: one class, so one file.
 #include "functions.hpp"
 #include "lexer.hpp"
 
@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <initializer_list>
 
 namespace bitaxon::jit {
 namespace {
@@ -102,9 +103,11 @@ std::string described(const Token& token) {
 class Parser {
   public:
     Parser(std::shared_ptr<const std::string> source, Dialect dialect)
-        : lexer_(*source), script_{{std::move(source), {}}, {}}, dialect_(dialect) {
-        script_.ast.exprs.reserve(std::min<std::size_t>(script_.ast.source->size() / 4 + 1, 256));
-        token_ = lexer_.next();
+        : lexer_(*source), script_{{std::move(source), {}, {}}, {}}, dialect_(dialect) {
+        const std::size_t expected = std::min<std::size_t>(script_.ast.source->size() / 4 + 1, 256);
+        script_.ast.exprs.reserve(expected);
+        script_.ast.children.reserve(expected);
+        advance();
     }
 
     Script run();
@@ -127,10 +130,6 @@ class Parser {
         return kind_ == StatementKind::declaration || kind_ == StatementKind::differential;
     }
 
-    Level infix_level() const noexcept {
-        return dialect_ == Dialect::circuit && token_.is("^") ? kBitXor
-                                                              : level_of(kInfixes, token_);
-    }
     ExprId expression(Level loosest);
     ExprId operand(Level loosest);
     ExprId prefix(Level level, Level loosest);
@@ -140,8 +139,16 @@ class Parser {
     ExprId call(const Token& name);
     ExprId binary(Level level, ExprId left);
     ExprId conditional(ExprId value);
-    ExprId add(ExprKind kind, const Token& token, std::vector<ExprId> children);
+    ExprId add(ExprKind kind, const Token& token, std::span<const ExprId> children);
+    ExprId add(ExprKind kind, const Token& token, std::initializer_list<ExprId> children) {
+        return add(kind, token, std::span(children.begin(), children.size()));
+    }
 
+    void advance() {
+        token_ = lexer_.next();
+        infix_ = dialect_ == Dialect::circuit && token_.is("^") ? kBitXor
+                                                                : level_of(kInfixes, token_);
+    }
     Token take();
     Token take_name(std::string_view expected, std::string_view advice);
     void close(Position opened, std::string_view expected = "`)`", std::string_view advice = {});
@@ -156,7 +163,8 @@ class Parser {
     [[noreturn]] void refuse_end() const;
 
     Lexer lexer_;
-    Token token_;  ///< the next one; the lexer stands behind it
+    Token token_;          ///< the next one; the lexer stands behind it
+    Level infix_ = kNone;  ///< how tightly it binds as an operator between values
     Script script_;
     Dialect dialect_;
     StatementKind kind_ = StatementKind::result;  ///< of the statement at hand
@@ -179,7 +187,7 @@ Script Parser::run() {
 void Parser::statement() {
     Lexer ahead = lexer_;
     const Token second = token_.kind == TokenKind::name ? ahead.next() : Token{};
-    Statement statement{StatementKind::result, token_.position, std::string(token_.text), {}, {}};
+    Statement statement{StatementKind::result, token_.position, token_.text, {}, {}};
     if (second.is(":")) {
         declaration(std::move(statement));
     } else if (second.is("=")) {
@@ -238,7 +246,7 @@ void Parser::differential(Statement statement) {
         refuse_target(name, below);
     }
     take();
-    statement.name.erase(0, 1);
+    statement.name.remove_prefix(1);
     statement.value = expression(kConditional);
     finish(std::move(statement));
 }
@@ -334,8 +342,8 @@ void Parser::flag(Statement& statement) {
 ExprId Parser::expression(Level loosest) {
     enter();
     ExprId left = operand(loosest);
-    for (Level level; (level = infix_level()) != kNone && level >= loosest;) {
-        left = level == kConditional ? conditional(left) : binary(level, left);
+    while (infix_ != kNone && infix_ >= loosest) {
+        left = infix_ == kConditional ? conditional(left) : binary(infix_, left);
     }
     leave();
     return left;
@@ -354,7 +362,7 @@ ExprId Parser::operand(Level loosest) {
     if (token_.is("(")) {
         return bracketed();
     }
-    const bool is_infix = level_of(kInfixes, token_) != kNone && !token_.is("if");
+    const bool is_infix = infix_ != kNone && !token_.is("if");
     unexpected("a number, a name or `(`",
                is_infix ? fmt::format("; `{}` needs a value on each side", token_.text) : "");
 }
@@ -402,7 +410,7 @@ ExprId Parser::call(const Token& name) {
     }
     close(opened, "`,` or `)`",
           token_.is("=") ? "; arguments go by their order and have no names" : "");
-    return add(ExprKind::call, name, std::move(arguments));
+    return add(ExprKind::call, name, arguments);
 }
 
 ExprId Parser::binary(Level level, ExprId left) {
@@ -411,7 +419,7 @@ ExprId Parser::binary(Level level, ExprId left) {
         token.text = "^";
     }
     const ExprId right = expression(level == kPower ? kPower : static_cast<Level>(level + 1));
-    if (level == kComparison && level_of(kInfixes, token_) == kComparison) {
+    if (level == kComparison && infix_ == kComparison) {
         refuse_chain(token.text);
     }
     return add(ExprKind::binary, token, {left, right});
@@ -428,8 +436,8 @@ ExprId Parser::conditional(ExprId value) {
     return add(ExprKind::conditional, token, {condition, value, otherwise});
 }
 
-ExprId Parser::add(ExprKind kind, const Token& token, std::vector<ExprId> children) {
-    std::vector<Expr>& exprs = script_.ast.exprs;
+ExprId Parser::add(ExprKind kind, const Token& token, std::span<const ExprId> children) {
+    auto& [source, exprs, all_children] = script_.ast;
     if (exprs.size() >= kMaxExprs) {
         fail(token.position, fmt::format("got more than {} numbers, names and operators, expected "
                                          "fewer; split the text into several",
@@ -438,8 +446,10 @@ ExprId Parser::add(ExprKind kind, const Token& token, std::vector<ExprId> childr
     Expr& expr = exprs.emplace_back();
     expr.kind = kind;
     expr.position = token.position;
-    expr.text = kind == ExprKind::number ? std::string() : std::string(token.text);
-    expr.children = std::move(children);
+    expr.text = token.text;
+    expr.first_child = static_cast<std::uint32_t>(all_children.size());
+    expr.child_count = static_cast<std::uint32_t>(children.size());
+    all_children.insert(all_children.end(), children.begin(), children.end());
     return static_cast<ExprId>(exprs.size() - 1);
 }
 
@@ -447,7 +457,7 @@ ExprId Parser::add(ExprKind kind, const Token& token, std::vector<ExprId> childr
 
 Token Parser::take() {
     const Token taken = token_;
-    token_ = lexer_.next();
+    advance();
     return taken;
 }
 

@@ -70,9 +70,8 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
 }
 
 ExprId first_part(const Ast& ast, ExprId id) {
-    while (!ast.exprs[id].children.empty()) {
-        const std::vector<ExprId>& children = ast.exprs[id].children;
-        id = *std::min_element(children.begin(), children.end());
+    while (ast.exprs[id].child_count > 0) {
+        id = std::ranges::min(ast.children_of(ast.exprs[id]));
     }
     return id;
 }
@@ -84,7 +83,7 @@ Value Translator::translate(ExprId root) {
     for (ExprId id = first; id <= root; ++id) {
         const Expr& expr = ast_.exprs[id];
         children.clear();
-        for (const ExprId child : expr.children) {
+        for (const ExprId child : ast_.children_of(expr)) {
             children.push_back(values[child - first]);
         }
         values[id - first] = part(expr, children);
@@ -210,7 +209,7 @@ Value Translator::external(std::uint64_t number, const Expr& expr, Values args) 
 
 std::vector<std::string> Translator::known_names() const {
     if (!locals_) {
-        return scope_.known_names;
+        return {scope_.known_names.begin(), scope_.known_names.end()};
     }
     std::vector<std::string> names;
     for (const auto& [name, value] : *locals_) {
@@ -264,7 +263,7 @@ void Translator::refuse_function(const Expr& expr) const {
 }
 
 void Translator::check_count(const Expr& call, std::size_t least, std::size_t most) const {
-    const std::size_t count = call.children.size();
+    const std::size_t count = call.child_count;
     if (count < least || count > most) {
         graph_.fail(call.position,
                     fmt::format("got `{}` with {} argument{}, expected {}{}", call.text, count,

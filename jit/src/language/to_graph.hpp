@@ -6,18 +6,19 @@
 #include "functions.hpp"
 
 #include <functional>
+#include <span>
 
 namespace bitaxon::jit {
 
 /// What a name stands for: a node, or nothing (an unknown name).
-using Resolver = std::function<std::optional<NodeId>(const std::string& name)>;
+using Resolver = std::function<std::optional<NodeId>(std::string_view name)>;
 
 /// Everything that turning an expression into nodes needs to know.
 struct Scope {
     Type real;            ///< f32 or f64: the type of float literals and of mixed arithmetic
     Resolver resolve;     ///< asked first; then the constants pi and e
     /// All names that would have been right, for suggestions.
-    std::vector<std::string> known_names;
+    std::span<const std::string> known_names = {};
     const FunctionTable* functions = nullptr;  ///< the user's own; may be null
     std::uint64_t* random_sites = nullptr;     ///< counts rand() and randn(); null forbids them, with
     std::string random_refusal = {};           ///< this reason

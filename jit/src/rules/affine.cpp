@@ -1,7 +1,6 @@
 #include "affine.hpp"
 
 #include <algorithm>
-#include <unordered_map>
 
 namespace bitaxon::jit {
 namespace {
@@ -13,11 +12,6 @@ struct Term {
     bool negative = false;
 
     bool is_zero() const noexcept { return node == kNoNode; }
-};
-
-struct Form {
-    Term constant;
-    std::vector<Term> coefficients;
 };
 
 class Terms {
@@ -65,50 +59,59 @@ class Terms {
     Type type_;
 };
 
+// Forms of nodes: the constant and then the coefficients, one form after the other.
 class Decomposition {
   public:
-    Decomposition(Graph& graph, std::span<const NodeId> unknowns)
-        : graph_(graph), unknowns_(unknowns), depends_(depends_on(graph, unknowns)) {}
-
-    void visit(NodeId id) {
-        if (!depends_[id]) {
-            return;
-        }
-        const auto unknown = std::find(unknowns_.begin(), unknowns_.end(), id);
-        if (unknown != unknowns_.end()) {
-            Form form{{}, std::vector<Term>(unknowns_.size())};
-            form.coefficients[static_cast<std::size_t>(unknown - unknowns_.begin())].node =
-                graph_.constant(graph_.type(id), 1);
-            forms_.emplace(id, std::move(form));
-        } else if (std::optional<Form> form = composed(graph_[id])) {
-            forms_.emplace(id, std::move(*form));
+    Decomposition(Graph& graph, std::span<const NodeId> roots, std::span<const NodeId> unknowns)
+        : graph_(graph), unknowns_(unknowns), width_(unknowns.size() + 1),
+          depends_(depends_on(graph, unknowns)), form_of_(graph.size(), kNoForm) {
+        for (const NodeId id : reachable(graph, roots)) {
+            if (depends_[id]) {
+                form_of_[id] = composed(id);
+            }
         }
     }
 
     std::optional<Affine> result(NodeId id) {
-        const std::optional<Form> form = form_of(id);
-        if (!form) {
+        const std::size_t form = form_of(id);
+        if (form == kNoForm) {
             return std::nullopt;
         }
         Terms terms(graph_, graph_.type(id));
         const auto node = [&](Term term) { return term.is_zero() ? kNoNode : terms.value(term); };
-        Affine affine{node(form->constant), {}};
-        for (const Term& coefficient : form->coefficients) {
-            affine.coefficients.push_back(node(coefficient));
+        Affine affine{node(terms_[form]), {}};
+        for (std::size_t k = 1; k < width_; ++k) {
+            affine.coefficients.push_back(node(terms_[form + k]));
         }
         return affine;
     }
 
   private:
-    std::optional<Form> form_of(NodeId id) const {
-        if (!depends_[id]) {
-            return Form{{id}, std::vector<Term>(unknowns_.size())};
+    static constexpr std::size_t kNoForm = ~std::size_t{0};
+
+    // What doesn't depend on the unknowns is its form's constant.
+    std::size_t form_of(NodeId id) {
+        if (!depends_[id] && form_of_[id] == kNoForm) {
+            form_of_[id] = add();
+            terms_[form_of_[id]].node = id;
         }
-        const auto found = forms_.find(id);
-        return found == forms_.end() ? std::nullopt : std::optional(found->second);
+        return form_of_[id];
     }
 
-    std::optional<Form> composed(Node node) {
+    std::size_t add() {
+        terms_.resize(terms_.size() + width_);
+        return terms_.size() - width_;
+    }
+
+    std::size_t composed(NodeId id) {
+        const Node node = graph_[id];
+        const auto unknown = std::find(unknowns_.begin(), unknowns_.end(), id);
+        if (unknown != unknowns_.end()) {
+            const std::size_t form = add();
+            terms_[form + 1 + static_cast<std::size_t>(unknown - unknowns_.begin())].node =
+                graph_.constant(node.type, 1);
+            return form;
+        }
         Terms terms(graph_, node.type);
         const auto free = [&](std::size_t argument) { return !depends_[node.args[argument]]; };
         const NodeId a = node.args[0];
@@ -125,49 +128,52 @@ class Decomposition {
             if (free(0)) {
                 return map(b, [&](Term x) { return terms.mul(x, a); });
             }
-            return free(1) ? map(a, [&](Term x) { return terms.mul(x, b); }) : std::nullopt;
+            return free(1) ? map(a, [&](Term x) { return terms.mul(x, b); }) : kNoForm;
         case Op::div:
-            return free(1) ? map(a, [&](Term x) { return terms.div(x, b); }) : std::nullopt;
+            return free(1) ? map(a, [&](Term x) { return terms.div(x, b); }) : kNoForm;
         case Op::select:
             return free(0) ? join(b, c, [&](Term x, Term y) { return terms.select(a, x, y); })
-                           : std::nullopt;
+                           : kNoForm;
         case Op::integer_power:
-            return node.payload == 1 ? form_of(a) : std::nullopt;
+            return node.payload == 1 ? form_of(a) : kNoForm;
         default:
-            return std::nullopt;
+            return kNoForm;
         }
     }
 
     template <class Function>
-    std::optional<Form> map(NodeId a, Function function) {
-        std::optional<Form> x = form_of(a);
-        if (x) {
-            x->constant = function(x->constant);
-            for (Term& coefficient : x->coefficients) {
-                coefficient = function(coefficient);
-            }
+    std::size_t map(NodeId a, Function function) {
+        const std::size_t x = form_of(a);
+        if (x == kNoForm) {
+            return kNoForm;
         }
-        return x;
+        const std::size_t form = add();
+        for (std::size_t k = 0; k < width_; ++k) {
+            terms_[form + k] = function(terms_[x + k]);
+        }
+        return form;
     }
 
     template <class Function>
-    std::optional<Form> join(NodeId a, NodeId b, Function function) {
-        std::optional<Form> x = form_of(a);
-        const std::optional<Form> y = form_of(b);
-        if (!x || !y) {
-            return std::nullopt;
+    std::size_t join(NodeId a, NodeId b, Function function) {
+        const std::size_t x = form_of(a);
+        const std::size_t y = form_of(b);
+        if (x == kNoForm || y == kNoForm) {
+            return kNoForm;
         }
-        x->constant = function(x->constant, y->constant);
-        for (std::size_t k = 0; k < x->coefficients.size(); ++k) {
-            x->coefficients[k] = function(x->coefficients[k], y->coefficients[k]);
+        const std::size_t form = add();
+        for (std::size_t k = 0; k < width_; ++k) {
+            terms_[form + k] = function(terms_[x + k], terms_[y + k]);
         }
-        return x;
+        return form;
     }
 
     Graph& graph_;
     std::span<const NodeId> unknowns_;
+    std::size_t width_;
     std::vector<char> depends_;  ///< of the nodes that existed at the start
-    std::unordered_map<NodeId, Form> forms_;
+    std::vector<std::size_t> form_of_;
+    std::vector<Term> terms_;
 };
 
 }  // namespace
@@ -187,10 +193,7 @@ std::vector<char> depends_on(const Graph& graph, std::span<const NodeId> leaves)
 
 std::vector<std::optional<Affine>> affine(Graph& graph, std::span<const NodeId> roots,
                                           std::span<const NodeId> unknowns) {
-    Decomposition decomposition(graph, unknowns);
-    for (const NodeId id : reachable(graph, roots)) {
-        decomposition.visit(id);
-    }
+    Decomposition decomposition(graph, roots, unknowns);
     std::vector<std::optional<Affine>> forms;
     for (const NodeId root : roots) {
         forms.push_back(decomposition.result(root));

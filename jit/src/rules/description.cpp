@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <set>
 
 namespace bitaxon::jit {
 namespace {
@@ -91,27 +90,30 @@ class Reader {
     void order_sub_expressions();
     void collect_names();
 
-    bool is_variable(const std::string& name) const { return variables_.contains(name); }
-    bool is_parameter(const std::string& name) const { return parameters_.contains(name); }
-    void add_parameter(Parameter parameter) {
-        parameters_.insert(parameter.name);
-        d_.parameters.push_back(std::move(parameter));
+    bool is(std::string_view name, Meaning::Kind kind) const {
+        const Meaning* meaning = d_.meaning(name);
+        return meaning != nullptr && meaning->kind == kind;
+    }
+    bool is_variable(std::string_view name) const { return is(name, Meaning::Kind::variable); }
+    void give_meaning(std::string_view name, Meaning::Kind kind, std::size_t number) {
+        d_.meanings.insert_or_assign(name, Meaning{kind, static_cast<std::uint32_t>(number)});
+    }
+    void add_parameter(std::string_view parameter, DeclaredType type, bool shared) {
+        give_meaning(parameter, Meaning::Kind::parameter, d_.parameters.size());
+        d_.parameters.push_back({std::string(parameter), type, 0, shared});
     }
     TextExpr expr(RuleText text, const Statement& statement) {
         return {text, *statement.value, statements_++};
     }
-    void make_variable(const std::string& name, const Statement& statement, RuleText text);
+    Variable& variable(const Statement& statement, RuleText text);
     [[noreturn]] void fail(RuleText text, Position position, const std::string& message) const {
         throw_at(d_.source(text), position, message);
     }
 
     Description& d_;
     const RuleOptions& options_;
-    std::map<std::string, Declaration> declared_;
+    std::unordered_map<std::string_view, Declaration> declared_;
     std::vector<std::string> declared_order_;
-    std::map<std::string, std::size_t> variables_;  ///< numbers in the description
-    std::set<std::string> parameters_;
-    std::set<std::string> sub_expressions_;
     std::uint32_t statements_ = 0;
 };
 
@@ -159,11 +161,14 @@ void Reader::parse() {
     }
 }
 
-void Reader::make_variable(const std::string& name, const Statement& statement, RuleText text) {
-    if (is_variable(name)) {
-        return;
+// The variable that the statement names, made if it is new.
+Variable& Reader::variable(const Statement& statement, RuleText text) {
+    const std::string_view name = statement.name;
+    if (const Meaning* known = d_.meaning(name);
+        known != nullptr && known->kind == Meaning::Kind::variable) {
+        return d_.variables[known->number];
     }
-    Variable variable{name, {}, statement.position, {}, {}};
+    Variable made{std::string(name), {}, statement.position, {}, {}};
     if (const auto found = declared_.find(name); found != declared_.end()) {
         const Statement& declaration = *found->second.statement;
         if (declaration.constant || declaration.shared) {
@@ -171,14 +176,13 @@ void Reader::make_variable(const std::string& name, const Statement& statement, 
                  fmt::format("`{}` is declared {}; only variables of each neuron can change", name,
                              declaration.constant ? "constant" : "shared"));
         }
-        variable.type = declaration.type;
+        made.type = declaration.type;
         if (declaration.value) {
-            variable.initial =
-                TextExpr{RuleText::equations, *declaration.value, found->second.number};
+            made.initial = TextExpr{RuleText::equations, *declaration.value, found->second.number};
         }
     }
-    variables_.emplace(name, d_.variables.size());
-    d_.variables.push_back(std::move(variable));
+    give_meaning(name, Meaning::Kind::variable, d_.variables.size());
+    return d_.variables.emplace_back(std::move(made));
 }
 
 void Reader::read_declarations() {
@@ -193,7 +197,7 @@ void Reader::read_declarations() {
         if (!declared_.emplace(s.name, Declaration{&s, statements_++}).second) {
             fail(RuleText::equations, s.position, fmt::format("`{}` is declared twice", s.name));
         }
-        declared_order_.push_back(s.name);
+        declared_order_.emplace_back(s.name);
     }
 }
 
@@ -208,37 +212,40 @@ void Reader::read_statements() {
                  "got an expression, expected a statement: `dv/dt = ...`, `name = ...` or "
                  "`name : real = ...`");
         case StatementKind::differential: {
-            make_variable(s.name, s, text);
-            Variable& variable = d_.variables[variables_.at(s.name)];
-            variable.position = s.position;
-            if (variable.rate) {
+            Variable& changed = variable(s, text);
+            changed.position = s.position;
+            if (changed.rate) {
                 fail(text, s.position, fmt::format("d{}/dt is given twice", s.name));
             }
-            if (variable.type && !is_float(*variable.type)) {
+            if (changed.type && !is_float(*changed.type)) {
                 fail(text, s.position,
                      fmt::format("`{}` is an {}; differential equations need real variables",
-                                 s.name, jit::name(*variable.type)));
+                                 s.name, jit::name(*changed.type)));
             }
-            variable.rate = expr(text, s);
-            variable.unless_refractory = s.unless_refractory;
+            changed.rate = expr(text, s);
+            changed.unless_refractory = s.unless_refractory;
             break;
         }
         case StatementKind::assignment:
         case StatementKind::add_assign:
         case StatementKind::subtract_assign:
             if (declared_.contains(s.name)) {
-                make_variable(s.name, s, text);
-                d_.updates.push_back({s.name, s.position, expr(text, s), s.kind});
+                variable(s, text);
+                d_.updates.push_back({std::string(s.name), s.position, expr(text, s), s.kind});
             } else if (s.kind != StatementKind::assignment) {
                 fail(text, s.position,
                      fmt::format("`{0}` has no value yet; declare it: `{0} : real = 0`", s.name));
-            } else if (!sub_expressions_.insert(s.name).second) {
+            } else if (is(s.name, Meaning::Kind::sub_expression)) {
                 fail(text, s.position,
                      fmt::format("`{0}` is given twice; for a value that lives from step to "
                                  "step declare it: `{0} : real = 0`",
                                  s.name));
             } else {
-                d_.sub_expressions.push_back({s.name, s.position, expr(text, s), s.kind});
+                if (!is_variable(s.name)) {
+                    give_meaning(s.name, Meaning::Kind::sub_expression, d_.sub_expressions.size());
+                }
+                d_.sub_expressions.push_back(
+                    {std::string(s.name), s.position, expr(text, s), s.kind});
             }
             break;
         }
@@ -274,8 +281,8 @@ void Reader::read_resets() {
                  fmt::format("`{}` is no variable of the rule{}", s.name,
                              suggestion(s.name, candidates)));
         }
-        make_variable(s.name, s, text);
-        d_.resets.push_back({s.name, s.position, expr(text, s), s.kind});
+        variable(s, text);
+        d_.resets.push_back({std::string(s.name), s.position, expr(text, s), s.kind});
     }
 }
 
@@ -301,7 +308,7 @@ void Reader::name_declared() {
         if (name == "i" && !declaration.value && !declaration.constant && !declaration.shared) {
             d_.current = declaration.type;
         } else {
-            add_parameter({name, declaration.type, 0, declaration.shared});
+            add_parameter(declaration.name, declaration.type, declaration.shared);
         }
     }
 }
@@ -317,22 +324,21 @@ void Reader::name_undeclared() {
 }
 
 void Reader::name_undeclared(RuleText text, const Expr& expr) {
-    const std::string& name = expr.text;
-    if (is_variable(name) || is_parameter(name) || sub_expressions_.contains(name) || name == "t" ||
-        name == "dt" || (name == "i" && d_.current)) {
+    const std::string_view name = expr.text;
+    if (d_.meaning(name) != nullptr || name == "t" || name == "dt" || (name == "i" && d_.current)) {
         return;
     }
     const auto standard =
         std::find_if(std::begin(kStandardParameters), std::end(kStandardParameters),
                      [&](const StandardParameter& p) { return p.name == name; });
-    if (options_.parameters.contains(name) || standard != std::end(kStandardParameters)) {
-        add_parameter({name, {}, 0, false});
+    if (options_.parameters.contains(std::string(name)) ||
+        standard != std::end(kStandardParameters)) {
+        add_parameter(name, {}, false);
     } else if (name == "i") {
         d_.current = DeclaredType{};
     } else if (is_noise(name)) {
-        if (std::find(d_.noises.begin(), d_.noises.end(), name) == d_.noises.end()) {
-            d_.noises.push_back(name);
-        }
+        give_meaning(name, Meaning::Kind::noise, d_.noises.size());
+        d_.noises.emplace_back(name);
     } else if (!is_language_name(name)) {
         collect_names();
         for (const StandardParameter& p : kStandardParameters) {
@@ -349,7 +355,7 @@ void Reader::check_parameters() const {
         names.push_back(p.name);
     }
     for (const auto& [name, value] : options_.parameters) {
-        if (!is_parameter(name)) {
+        if (!is(name, Meaning::Kind::parameter)) {
             throw_error(ErrorCode::invalid_value, "parameters",
                         fmt::format("`{}`, {}", name,
                                     is_variable(name) ? "which is a variable"
@@ -389,9 +395,9 @@ double Reader::constant_value(Graph& graph, const Statement& statement, const Sc
 // The value of a declared default, which may name parameters that stand before it.
 void Reader::evaluate_parameters() {
     Graph graph;
-    std::map<std::string, double> known;
+    std::unordered_map<std::string_view, double> known;
     const Scope scope{.real = Type::f64,
-                      .resolve = [&](const std::string& name) -> std::optional<NodeId> {
+                      .resolve = [&](std::string_view name) -> std::optional<NodeId> {
                           const auto found = known.find(name);
                           return found == known.end()
                                      ? std::nullopt
@@ -429,6 +435,9 @@ void Reader::order_sub_expressions() {
     if (const NamedExpr* circular = order_by_use(script, d_.sub_expressions)) {
         fail(RuleText::equations, circular->position,
              fmt::format("`{}` is defined by itself", circular->name));
+    }
+    for (std::uint32_t k = 0; k < d_.sub_expressions.size(); ++k) {
+        d_.meanings.find(d_.sub_expressions[k].name)->second.number = k;
     }
 }
 

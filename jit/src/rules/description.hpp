@@ -8,6 +8,8 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace bitaxon::jit {
@@ -50,6 +52,13 @@ struct NamedExpr {
     StatementKind kind = StatementKind::assignment;
 };
 
+/// What a name of a rule stands for: a variable, parameter, sub-expression or noise of this number.
+struct Meaning {
+    enum class Kind : std::uint8_t { variable, parameter, sub_expression, noise };
+    Kind kind;
+    std::uint32_t number;
+};
+
 /// Throws for whatever can be wrong with names; expressions are not typed yet.
 struct Description {
     explicit Description(const RuleOptions& options);
@@ -68,6 +77,13 @@ struct Description {
     std::optional<DeclaredType> current;  ///< type of i, if the rule reads it
     std::vector<std::string> noises;      ///< xi, xi_...: names of white noise
     std::vector<std::string> names;       ///< all that may stand in an expression
+
+    /// What the name was given to, or null: i, t, dt, pi and e have meanings without that.
+    const Meaning* meaning(std::string_view name) const noexcept {
+        const auto found = meanings.find(name);
+        return found == meanings.end() ? nullptr : &found->second;
+    }
+    std::unordered_map<std::string_view, Meaning> meanings;  ///< by parts of the sources
 };
 
 }  // namespace bitaxon::jit

@@ -30,19 +30,7 @@ bool widens(Type from, Type to) {
 
 Evaluator::Evaluator(Graph& graph, const Description& description, const FunctionTable& functions,
                      Type real)
-    : graph_(graph), description_(description), functions_(functions), real_(real) {
-    const auto add = [&](NameKind kind, const auto& entries) {
-        for (std::uint32_t k = 0; k < entries.size(); ++k) {
-            names_.emplace(entries[k].name, std::pair{kind, k});
-        }
-    };
-    add(NameKind::variable, description.variables);
-    add(NameKind::parameter, description.parameters);
-    add(NameKind::sub_expression, description.sub_expressions);
-    for (std::uint32_t k = 0; k < description.noises.size(); ++k) {
-        names_.emplace(description.noises[k], std::pair{NameKind::noise, k});
-    }
-}
+    : graph_(graph), description_(description), functions_(functions), real_(real) {}
 
 NodeId Evaluator::leaf(LeafKind kind, std::uint32_t index, Type type) {
     const Leaf leaf{kind, index, type};
@@ -81,7 +69,7 @@ NodeId Evaluator::operator()(const TextExpr& expr) { return evaluate(expr, real_
 NodeId Evaluator::evaluate(const TextExpr& expr, Type real) {
     std::uint64_t sites = static_cast<std::uint64_t>(expr.statement) << kSiteBits;
     const Scope scope{.real = real,
-                      .resolve = [this](const std::string& name) { return resolve(name); },
+                      .resolve = [this](std::string_view name) { return resolve(name); },
                       .known_names = description_.names,
                       .functions = &functions_,
                       .random_sites = &sites};
@@ -122,17 +110,17 @@ NodeId Evaluator::normal(std::size_t noise) {
     return graph_.make(Op::randn, real_, {}, kNoiseSites + noise);
 }
 
-std::optional<NodeId> Evaluator::resolve(const std::string& name) {
-    if (const auto found = names_.find(name); found != names_.end()) {
-        const auto [kind, number] = found->second;
-        switch (kind) {
-        case NameKind::variable:
+std::optional<NodeId> Evaluator::resolve(std::string_view name) {
+    if (const Meaning* meaning = description_.meaning(name)) {
+        const std::uint32_t number = meaning->number;
+        switch (meaning->kind) {
+        case Meaning::Kind::variable:
             return values_[number];
-        case NameKind::parameter:
+        case Meaning::Kind::parameter:
             return leaf(LeafKind::parameter, number, type(description_.parameters[number].type));
-        case NameKind::sub_expression:
+        case Meaning::Kind::sub_expression:
             return sub_expression(number);
-        case NameKind::noise:
+        case Meaning::Kind::noise:
             if (!noise_allowed_) {
                 throw_error(ErrorCode::invalid_value, name, "white noise outside of dname/dt",
                             "differential equations; elsewhere draw a number with randn()");

@@ -4,7 +4,6 @@
 #include "../ir/graph.hpp"
 #include "description.hpp"
 
-#include <map>
 #include <span>
 #include <vector>
 
@@ -65,7 +64,7 @@ class Evaluator {
 
   private:
     NodeId evaluate(const TextExpr& expr, Type real);
-    std::optional<NodeId> resolve(const std::string& name);
+    std::optional<NodeId> resolve(std::string_view name);
     NodeId sub_expression(std::size_t number);
 
     Graph& graph_;
@@ -78,9 +77,6 @@ class Evaluator {
     std::vector<NodeId> evaluated_;  ///< sub-expressions, by number, under the present values
     std::size_t evaluations_ = 0;
     bool noise_allowed_ = false;
-
-    enum class NameKind : std::uint8_t { variable, parameter, sub_expression, noise };
-    std::map<std::string, std::pair<NameKind, std::uint32_t>> names_;
 };
 
 /// @throws Error if `roots` need more than parameters, dt and, where that `may_draw`, random

@@ -26,10 +26,10 @@ Rule::State::State(const RuleOptions& o)
     }
     derived_count = derived.size();
     // What is wrong with the rule is reported while it is made.
+    Graph graph;
+    Evaluator evaluator(graph, description, functions(), Type::f64);
     for (std::size_t k = 0; k < description.variables.size(); ++k) {
         if (description.variables[k].initial) {
-            Graph graph;
-            Evaluator evaluator(graph, description, functions(), Type::f64);
             initial_value(evaluator, description, k);
         }
     }

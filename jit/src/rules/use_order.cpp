@@ -1,13 +1,14 @@
 #include "use_order.hpp"
 
-#include <map>
+#include <unordered_map>
 
 namespace bitaxon::jit {
 namespace {
 
-// An expression's parts begin behind those of the statement before it.
-std::map<ExprId, ExprId> first_parts(const Script& script) {
-    std::map<ExprId, ExprId> first;
+// The first part of each statement's expression, by the last: they begin behind those of the
+// statement before it.
+std::vector<ExprId> first_parts(const Script& script) {
+    std::vector<ExprId> first(script.ast.exprs.size());
     ExprId next = 0;
     for (const Statement& statement : script.statements) {
         if (statement.value) {
@@ -21,9 +22,9 @@ std::map<ExprId, ExprId> first_parts(const Script& script) {
 }  // namespace
 
 const NamedExpr* order_by_use(const Script& script, std::vector<NamedExpr>& sub_expressions) {
-    const std::map<ExprId, ExprId> first = first_parts(script);
+    const std::vector<ExprId> first = first_parts(script);
     const std::size_t count = sub_expressions.size();
-    std::map<std::string, std::size_t> number;
+    std::unordered_map<std::string_view, std::size_t> number;
     for (std::size_t k = 0; k < count; ++k) {
         number[sub_expressions[k].name] = k;
     }
@@ -31,7 +32,7 @@ const NamedExpr* order_by_use(const Script& script, std::vector<NamedExpr>& sub_
     std::vector<std::size_t> missing(count, 0);
     for (std::size_t k = 0; k < count; ++k) {
         const ExprId last = sub_expressions[k].value.id;
-        for (ExprId id = first.at(last); id <= last; ++id) {
+        for (ExprId id = first[last]; id <= last; ++id) {
             const Expr& expr = script.ast.exprs[id];
             const auto found = expr.kind == ExprKind::name ? number.find(expr.text) : number.end();
             if (found != number.end()) {

@@ -24,7 +24,7 @@ void check(bool holds, const char* what) {
 void check_tree(const Script& script) {
     const std::vector<Expr>& exprs = script.ast.exprs;
     for (ExprId id = 0; id < exprs.size(); ++id) {
-        for (const ExprId child : exprs[id].children) {
+        for (const ExprId child : script.ast.children_of(exprs[id])) {
             check(child < id, "children come before their parents");
         }
     }
@@ -58,7 +58,7 @@ FunctionTable functions() {
 }
 
 // A name's first letter tells its type, so that texts meet all of them.
-Type type_of(const std::string& name) {
+Type type_of(std::string_view name) {
     constexpr Type types[] = {Type::f64, Type::f32, Type::i16, Type::i32, Type::i64};
     return types[static_cast<unsigned char>(name[0]) % 5];
 }
@@ -67,13 +67,14 @@ void translate(const Script& script, Type real) {
     static const FunctionTable table = functions();
     Graph graph;
     std::uint64_t sites = 0;
-    const auto resolve = [&](const std::string& name) -> std::optional<NodeId> {
+    const auto resolve = [&](std::string_view name) -> std::optional<NodeId> {
         if (name.size() > 2) {
             return std::nullopt;
         }
         return graph.make(Op::input, type_of(name), {}, static_cast<std::uint64_t>(name.back()));
     };
-    const Scope scope{real, resolve, {"v_th", "tau"}, &table, &sites};
+    static const std::vector<std::string> known{"v_th", "tau"};
+    const Scope scope{real, resolve, known, &table, &sites};
     for (const Statement& statement : script.statements) {
         if (statement.value) {
             to_graph(graph, script.ast, *statement.value, scope);
