@@ -332,6 +332,9 @@ void add_kernels(Suite& suite) {
                 suite.skipped.emplace_back(
                     fmt::format("kernels/{}/{}", name, kernels::info(tier).name),
                     fmt::format("same code as {}", kernels::info(origin).name));
+                suite.inherited.emplace_back(
+                    fmt::format("kernels/{}/{}", name, kernels::info(tier).name),
+                    kernels::info(origin).name);
                 continue;
             }
             if (const auto product = kProducts.find(name); product != kProducts.end())
