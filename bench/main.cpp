@@ -47,8 +47,8 @@ Suite make_suite(const Arguments& arguments) {
                                                      : "not in this build");
     }
     if (suite.settings.tiers.empty()) return suite;
-    for (const auto add_group : {add_probes, add_kernels, add_encode, add_dense, add_batch,
-                                 add_expressions})
+    for (const auto add_group : {add_probes, add_kernels, add_encode, add_dense, add_scaling,
+                                 add_crossover, add_expressions})
         add_group(suite);
     const std::regex filter(arguments.filter);
     std::erase_if(suite.cases, [&](const Case& c) { return !std::regex_search(c.id, filter); });

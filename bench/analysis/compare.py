@@ -114,7 +114,7 @@ def change_interval(old, new, name):
     return tuple(100 * math.expm1(x) for x in (found.value, found.low, found.high))
 
 
-def compare(baseline, new, threshold=0.05, alpha=0.01):
+def compare(baseline, new, threshold=0.05, alpha=0.05):
     """A Comparison of two merged results.
 
     @raises results.ResultError if they have no id in common, or too few launches to ever reach alpha.
@@ -213,3 +213,10 @@ def time_text(nanoseconds):
             return f"{nanoseconds:.4g} {unit}"
         nanoseconds /= 1000
     return f"{nanoseconds:.4g} s"
+
+
+def add_arguments(parser):
+    parser.add_argument("--threshold", type=float, default=5, metavar="PERCENT",
+                        help="smaller changes are none (5)")
+    parser.add_argument("--alpha", type=float, default=0.05,
+                        help="chance that any id is called changed though none is (0.05)")

@@ -3,6 +3,8 @@
 #include "harness/probe_code.hpp"
 
 #include <fmt/format.h>
+#include <tbb/task_arena.h>
+#include <tbb/task_group.h>
 
 #include <algorithm>
 #include <atomic>
@@ -96,6 +98,18 @@ Probe and_popcount_probe(int threads) {
 Probe random_words_probe() {
     return {fmt::format("random words, {}", best_code().name),
             contestant(kRandomWords, [code = best_code()] { keep(code.random_words()); })};
+}
+
+Probe task_spawn_probe(int tasks) {
+    const auto arena = std::make_shared<tbb::task_arena>(2);
+    return {"oneTBB task_group",
+            contestant<WallClock>(tasks, [tasks, arena] {
+                arena->execute([tasks] {
+                    tbb::task_group group;
+                    for (int i = 0; i < tasks; ++i) group.run([] {});
+                    group.wait();
+                });
+            })};
 }
 
 Probe encode_probe() {

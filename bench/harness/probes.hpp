@@ -32,6 +32,10 @@ Probe read_probe(std::shared_ptr<const Words> array);
 /// read and written.
 Probe traffic_probe(double bytes, std::size_t reads, std::size_t writes);
 
+/// Hands so many empty tasks to a oneTBB task group, one by one, and waits for all, on the calling
+/// thread and a worker. Work: tasks.
+Probe task_spawn_probe(int tasks);
+
 /// Writes an array past the caches. Work: bytes written.
 Probe streaming_store_probe(std::size_t words);
 

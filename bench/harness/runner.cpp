@@ -9,7 +9,7 @@ namespace bitaxon::bench {
 namespace {
 
 constexpr double kLongestSliceNs = 5e6;  // of a rival, beside a subject that takes longer
-constexpr std::size_t kMostSamples = 301;
+constexpr std::size_t kMostSamples = 60;
 // A disturbed round is run again, but a machine that is never quiet must not run for ever.
 constexpr std::size_t kMostTries = 6;
 // Iteration counts grow by this much around their mean, first to last sample.

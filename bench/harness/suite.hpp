@@ -145,7 +145,8 @@ void add_probes(Suite& suite);
 void add_kernels(Suite& suite);
 void add_encode(Suite& suite);
 void add_dense(Suite& suite);
-void add_batch(Suite& suite);
+void add_scaling(Suite& suite);
+void add_crossover(Suite& suite);
 void add_expressions(Suite& suite);
 
 }  // namespace bitaxon::bench
