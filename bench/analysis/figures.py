@@ -139,7 +139,7 @@ def tier_bars(table, tiers, inherited, name):
             if tier in row:
                 bars.append((at, row[tier] / base, tier, f" {row[tier] / base:.1f}"))
             elif (origin := inherited.get((row_name.split()[0], tier))) is not None:
-                bars.append((at, 0, tier, f" {tier}: same code as {origin}"))
+                bars.append((at, 1, tier, f" {tier}: the code of {origin}"))
             else:
                 continue
             at += 1
@@ -148,13 +148,18 @@ def tier_bars(table, tiers, inherited, name):
     figure, axes = plt.subplots(figsize=(WIDTH, 0.7 + 0.15 * at))
     axes.grid(axis="y", visible=False)
     for place, width, tier, text in bars:
-        axes.barh(place, width, 0.86, color=TIER_COLOURS[tier])
-        axes.text(width, place, text, va="center", fontsize=7, color=COLOURS["muted"])
+        axes.barh(place, width - 1, 0.86, left=1, color=TIER_COLOURS[tier])
+        axes.text(max(width, 1), place, text, va="center", fontsize=7, color=COLOURS["muted"])
     axes.set_yticks(*zip(*ticks))
     axes.tick_params(axis="y", length=0, labelcolor=COLOURS["ink"])
     axes.spines["left"].set_visible(False)
     axes.set_ylim(at - 1, -0.8)
-    axes.set_xlabel("throughput, times the slowest tier's")
+    # Bars of a logarithmic axis begin at 1, the slowest tier, but a tier may lose to it as well.
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(min(0.5, *(0.8 * width for _, width, _, _ in bars)), 2 * max(b[1] for b in bars))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.axvline(1, color=COLOURS["muted"], lw=0.8)
+    axes.set_xlabel("throughput, times the slowest tier's (logarithmic)")
     for tier in tiers:
         axes.barh(0, 0, color=TIER_COLOURS[tier], label=tier)
     axes.legend(loc="lower right")
@@ -162,18 +167,19 @@ def tier_bars(table, tiers, inherited, name):
 
 
 def roofline(rows, name):
-    """Share of the measured limit."""
+    """Share of the measured limit; which limit stands at the right."""
     figure, axes = barh_axes(len(rows))
+    reach = max(110, *(110 * r["share_of_limit"] for _, r in rows))
     for k, (identity, result) in enumerate(rows):
         share = 100 * result["share_of_limit"]
-        low, high = (100 * x for x in result["share_of_limit_ci95"])
         axes.barh(k, share, 0.7, color=TIER_COLOURS[tier_of(identity)])
-        axes.plot([low, high], [k, k], color=COLOURS["ink"], lw=1.2)
-        axes.text(max(share, high), k, f" {share:.0f} %  {result['limit_name']}", va="center", fontsize=7,
+        axes.plot([100 * x for x in result["share_of_limit_ci95"]], [k, k], color=COLOURS["ink"], lw=1.2)
+        axes.text(reach, k, f"{share:.0f} % of {result['limit_name']}", va="center", fontsize=7.5,
                   color=COLOURS["muted"])
     axes.axvline(100, color=COLOURS["warm"], lw=1.2)
     axes.set_yticks(range(len(rows)), [short(i) for i, _ in rows])
-    axes.set_xlim(0, max(150, axes.get_xlim()[1]))
+    axes.set_xlim(0, reach * 1.42)
+    axes.set_xticks([t for t in axes.get_xticks() if t <= reach])
     axes.set_xlabel("percent of the limit that was measured in the same rounds")
     return svg(figure, name)
 

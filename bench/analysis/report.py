@@ -211,8 +211,9 @@ def page(merged, comparison=None, baseline_name=None, history=()):
     links = [*(["changes"] if comparison else []), *groups,
              *(name for name in ("exponents", "thresholds", "history", "environment")
                if any(f'id="{name}"' in s for s in sections))]
-    skipped = "".join(f'<p class="note">Skipped: {escape(what)}: {escape(why)}</p>'
-                      for what, why in merged["skipped"].items() if what.startswith("tier "))
+    tiers = [what.removeprefix("tier ") for what in merged["skipped"] if what.startswith("tier ")]
+    skipped = f'<p class="note">Not run, because this machine or build lacks the tier: {escape(", ".join(tiers))}</p>' if (
+        tiers) else ""
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark"><title>Bitaxon benches</title>

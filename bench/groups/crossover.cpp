@@ -1,5 +1,5 @@
-// Where does each threshold of the code lie against the point at which its other side wins? Series on
-// both sides of a threshold; bench/analysis/thresholds.py knows which constant belongs to which.
+// Where does each threshold of the code lie against the point at which its other side wins? Series
+// on both sides of a threshold; bench/analysis/thresholds.py knows which constant belongs to which.
 #include "harness/oracle.hpp"
 #include "harness/probes.hpp"
 #include "harness/workloads.hpp"
@@ -41,9 +41,7 @@ struct Sum {
           kernel(jit::compile("x + y + 10", {.mode = jit::MathMode::fast, .wait = true},
                               {.dtype = jit::Type::f64})) {}
 
-    void run(const ExecutionContext& context) {
-        kernel(context, {x, y}, std::span<double>(out));
-    }
+    void run(const ExecutionContext& context) { kernel(context, {x, y}, std::span<double>(out)); }
     void check() const {
         for (const std::size_t i : oracle::spread(out.size(), 100))
             oracle::expect_near(fmt::format("row {}", i), out[i], 13, 0);
@@ -58,10 +56,11 @@ Experiment sum_on_threads(std::size_t rows, kernels::Tier tier, int threads) {
     const auto sum = std::make_shared<Sum>(rows);
     sum->run(make_context(tier, threads));
     sum->check();
-    return gain("GB/s", threads, [&](int count) {
-               return warm(sum->bytes(),
-                           [sum, context = make_context(tier, count)] { sum->run(context); });
-           })
+    return gain("GB/s", threads,
+                [&](int count) {
+                    return warm(sum->bytes(),
+                                [sum, context = make_context(tier, count)] { sum->run(context); });
+                })
         .over("bytes", sum->bytes());
 }
 
@@ -80,12 +79,13 @@ Experiment dense_on_threads(const DenseShape& shape, kernels::Tier tier, int thr
     std::vector<double> out(shape.neurons);
     work->layer.forward_fast(make_context(tier, threads), work->samples, out);
     work->check(out);
-    return gain("Gbit/s", threads, [&](int count) {
-               return warm(shape.product_bits(),
-                           [work, context = make_context(tier, count), result = out]() mutable {
-                               work->layer.forward_fast(context, work->samples, result);
-                           });
-           })
+    return gain("Gbit/s", threads,
+                [&](int count) {
+                    return warm(shape.product_bits(), [work, context = make_context(tier, count),
+                                                       result = out]() mutable {
+                        work->layer.forward_fast(context, work->samples, result);
+                    });
+                })
         .over("neurons", static_cast<double>(shape.neurons));
 }
 
@@ -104,12 +104,13 @@ Experiment population_on_threads(std::size_t neurons, kernels::Tier tier, int th
     const std::span<const double> v = checked->values<double>("v");
     for (const std::size_t i : oracle::spread(neurons, 100))
         oracle::expect_near(fmt::format("v of neuron {}", i), v[i], expected, 1e-9);
-    return gain("steps/ns", threads, [&](int count) {
-               return warm(static_cast<double>(neurons),
-                           [population = make(), context = make_context(tier, count)] {
-                               population->step(context, kCurrent);
-                           });
-           })
+    return gain("steps/ns", threads,
+                [&](int count) {
+                    return warm(static_cast<double>(neurons),
+                                [population = make(), context = make_context(tier, count)] {
+                                    population->step(context, kCurrent);
+                                });
+                })
         .over("neurons", static_cast<double>(neurons));
 }
 

@@ -62,8 +62,7 @@ void add_scaling(Suite& suite) {
     const bool quick = suite.settings.quick;
     const auto add = [&](std::string_view operation, const DenseShape& shape, std::size_t value) {
         suite.add(make_id("scaling", operation, tier, shape.size()), [=] {
-            return one_thread(shape, tier).over(std::string(operation),
-                                                static_cast<double>(value));
+            return one_thread(shape, tier).over(std::string(operation), static_cast<double>(value));
         });
     };
     std::vector<std::size_t> batches = {1, 10, 100, 1000};
@@ -82,11 +81,10 @@ void add_scaling(Suite& suite) {
         for (int threads = 1; threads <= suite.settings.threads; ++threads) {
             // Powers of two, and all.
             if ((threads & (threads - 1)) != 0 && threads != suite.settings.threads) continue;
-            suite.add(make_id("scaling", shape.inputs == 64 ? "threads" : "threads-large", tier,
-                              fmt::format("{}-{}threads", shape.size(), threads)),
-                      [=] {
-                          return several_threads(shape, tier, threads).over("threads", threads);
-                      });
+            suite.add(
+                make_id("scaling", shape.inputs == 64 ? "threads" : "threads-large", tier,
+                        fmt::format("{}-{}threads", shape.size(), threads)),
+                [=] { return several_threads(shape, tier, threads).over("threads", threads); });
         }
 }
 

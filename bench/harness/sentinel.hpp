@@ -9,7 +9,7 @@ namespace bitaxon::bench {
 /// Some microseconds of integer work in registers, by the thread's CPU clock. Another hardware
 /// thread on the core, a lower clock or a busy hypervisor make it slower; memory traffic does not.
 class Sentinel {
-public:
+  public:
     /// Watches for a while, so that `best_ns` is known before the first round.
     Sentinel();
 
@@ -25,7 +25,7 @@ public:
 
     static constexpr double kTolerance = 1.03;
 
-private:
+  private:
     std::vector<double> times_;
     std::size_t judged_ = 0;  // of the times, those behind best_
     double best_ = 0;

@@ -134,6 +134,10 @@ struct Suite {
     void add(std::string id, std::function<Experiment()> prepare) {
         cases.push_back({std::move(id), std::move(prepare)});
     }
+
+    /// Names code that is timed on another tier and not here.
+    void inherit(std::string_view group, std::string_view operation, kernels::Tier tier,
+                 kernels::Tier origin);
 };
 
 /// "kernels/popcount/avx2/1024"
