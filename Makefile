@@ -9,20 +9,22 @@ BUILD_PACKAGES = g++ cmake ninja-build libtbb-dev libeigen3-dev libcpu-features-
   nlohmann-json3-dev libxxhash-dev libcli11-dev pybind11-dev python3-dev python3-numpy libgtest-dev \
   libbenchmark-dev libasmjit-dev libmpfr-dev
 DEMO_PACKAGES = python3-matplotlib python3-tqdm
-TEST_PACKAGES = python3-pytest python3-mpmath python3-tqdm python3-matplotlib mypy
+BENCH_PACKAGES = python3-numpy python3-scipy python3-matplotlib
+TEST_PACKAGES = $(BENCH_PACKAGES) chromium python3-pytest python3-mpmath python3-tqdm python3-matplotlib mypy
 ARM_PACKAGES = g++ cmake ninja-build g++-aarch64-linux-gnu qemu-user
 
 CONFIGURE = cmake --preset release -DBITAXON_WERROR=$(BITAXON_WERROR) -DPython3_EXECUTABLE=$(PYTHON)
 RUN_PYTHON = PYTHONPATH=build/python $(PYTHON)
 
-.PHONY: help demo test build bench bench-peers test-peers test-arm test-asan test-tsan test-dieharder accuracy fuzz \
+.PHONY: help demo test build bench bench-full bench-peers test-peers test-arm test-asan test-tsan test-dieharder accuracy fuzz \
   clean
 
 help:
 	@echo 'make demo        train on real digits, convert to bitstreams, classify, plot'
 	@echo 'make test        build everything and run every test that this machine can'
 	@echo 'make build       library, Python package (build/python), bench (build/bench/bitaxon-bench)'
-	@echo 'make bench       time every kernel and layer on every tier, as shares of measured limits'
+	@echo 'make bench       every kernel and layer on every tier against measured limits, quick: build/bench.html'
+	@echo 'make bench-full  the same on larger arrays, half an hour; both take SAVE=name and BASELINE=name'
 	@echo 'make test-arm    cross-build for AArch64 and run the C++ tests under qemu'
 	@echo 'make test-asan   C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make test-tsan   C++ tests under ThreadSanitizer, with a oneTBB built for it'
@@ -51,8 +53,16 @@ build:
 	$(CONFIGURE)
 	cmake --build build -j $(JOBS)
 
+# make bench SAVE=before; make bench BASELINE=before
+BENCH = $(PYTHON) bench/run $(if $(SAVE),--save-baseline $(SAVE)) $(if $(BASELINE),--baseline $(BASELINE))
+
 bench: build
-	build/bench/bitaxon-bench --json build/bench.json
+	@scripts/install-packages $(BENCH_PACKAGES)
+	$(BENCH) --quick
+
+bench-full: build
+	@scripts/install-packages $(BENCH_PACKAGES)
+	$(BENCH)
 	$(RUN_PYTHON) bench/forward_from_python.py
 
 bench-peers: build

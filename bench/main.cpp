@@ -26,6 +26,7 @@ struct Arguments {
     std::string filter = ".*";
     std::vector<std::string> tiers;
     int threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 2u));
+    std::size_t samples = Settings{}.samples;
     std::string json;
 };
 
@@ -33,6 +34,7 @@ Suite make_suite(const Arguments& arguments) {
     Suite suite;
     suite.settings.quick = arguments.quick;
     suite.settings.threads = arguments.threads;
+    suite.settings.samples = arguments.samples;
     for (const kernels::TierInfo& tier : kernels::tiers()) {
         const bool wanted =
             arguments.tiers.empty() || std::ranges::count(arguments.tiers, tier.name) > 0;
@@ -45,8 +47,8 @@ Suite make_suite(const Arguments& arguments) {
                                                      : "not in this build");
     }
     if (suite.settings.tiers.empty()) return suite;
-    for (const auto add_group : {add_probes, add_kernels, add_encode, add_dense, add_batch,
-                                 add_expressions, add_neurons, add_runtime})
+    for (const auto add_group : {add_probes, add_kernels, add_encode, add_dense, add_scaling,
+                                 add_crossover, add_expressions, add_neurons, add_runtime})
         add_group(suite);
     const std::regex filter(arguments.filter);
     std::erase_if(suite.cases, [&](const Case& c) { return !std::regex_search(c.id, filter); });
@@ -73,9 +75,10 @@ int run_suite(const Suite& suite, const std::string& json_path) {
     json["environment"] = environment(suite.settings);
     json["results"] = nlohmann::ordered_json::object();
     print(table_head());
+    Sentinel sentinel;
     for (const Case& c : suite.cases) {
         try {
-            const Result result = run(c, suite.settings);
+            const Result result = run(c, suite.settings, sentinel);
             print(table_row(result));
             json["results"][c.id] = to_json(result);
         } catch (const Mismatch& mismatch) {
@@ -85,13 +88,14 @@ int run_suite(const Suite& suite, const std::string& json_path) {
     }
     for (const std::string& line : describe_skipped(suite)) print(line);
     for (const auto& [what, why] : suite.skipped) json["skipped"][what] = why;
+    for (const auto& [what, tier] : suite.inherited) json["inherited"][what] = tier;
     if (suite.cases.empty() && !suite.settings.tiers.empty()) {
         std::cerr << "error: --filter: no id matches\n";
         return 1;
     }
     if (json_path.empty()) return 0;
     std::ofstream file(json_path);
-    file << json.dump(2) << "\n";
+    file << json << "\n";
     file.close();
     if (file) return 0;
     std::cerr << "error: cannot write " << json_path << "\n";
@@ -103,7 +107,7 @@ int main_of(int argc, char** argv) {
     CLI::App app{"Benches of Bitaxon. ids are group/operation/tier/size."};
     std::vector<std::string> tier_names;
     for (const kernels::TierInfo& tier : kernels::tiers()) tier_names.emplace_back(tier.name);
-    app.add_flag("--quick", arguments.quick, "Two minutes for everything, with wider intervals");
+    app.add_flag("--quick", arguments.quick, "A tenth of the time, smaller arrays");
     app.add_flag("--list", arguments.list, "Print the ids and run nothing");
     app.add_option("--filter", arguments.filter,
                    "Run ids in which this regular expression is found");
@@ -111,6 +115,9 @@ int main_of(int argc, char** argv) {
         ->check(CLI::IsMember(tier_names));
     app.add_option("--threads", arguments.threads, "Threads of the benches that use several")
         ->check(CLI::Range(1, 4096))
+        ->capture_default_str();
+    app.add_option("--samples", arguments.samples, "Samples of a bench, at least")
+        ->check(CLI::Range(3, 10000))
         ->capture_default_str();
     app.add_option("--json", arguments.json, "Write results to this file");
     CLI11_PARSE(app, argc, argv);

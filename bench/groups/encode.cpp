@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
@@ -124,24 +125,37 @@ void add_encode(Suite& suite) {
         unsigned free_bits;  // of 32
     };
     constexpr std::size_t kLength = 1024;
+    // Code that a tier inherits would be timed twice.
+    const auto own = [&](kernels::Tier tier, std::string_view kernel,
+                         std::initializer_list<std::string_view> benches) {
+        const auto found = std::ranges::find(kernels::operations(), kernel);
+        const kernels::Tier origin =
+            kernels::origin(tier, static_cast<std::size_t>(found - kernels::operations().begin()));
+        if (origin == tier) return true;
+        for (const std::string_view bench : benches) suite.inherit("encode", bench, tier, origin);
+        return false;
+    };
     for (const kernels::Tier tier : suite.settings.tiers) {
         const KernelTable& table = *kernels::table(tier);
-        for (const auto& [operation, free_bits] :
-             {Kind{"bernoulli", 0}, Kind{"bernoulli-k256", 24}, Kind{"bernoulli-k16", 28}})
-            for (const std::size_t streams : {1u, 64u, 784u}) {
-                if (tier != suite.settings.top() &&
-                    (streams == 1 || (free_bits != 0 && streams == 64)))
-                    continue;
-                suite.add(
-                    make_id("encode", operation, tier, fmt::format("{}x{}", streams, kLength)),
-                    [&table, &best, streams, bits = free_bits] {
-                        return bernoulli(table, best, streams, kLength, bits);
-                    });
-            }
-        suite.add(make_id("encode", "stream_keys", tier, "784"),
-                  [&table] { return stream_keys(table, 784); });
-        suite.add(make_id("encode", "threshold", tier, "16384"),
-                  [&table] { return threshold_table(table, 16384); });
+        if (own(tier, "encode_bernoulli", {"bernoulli", "bernoulli-k256", "bernoulli-k16"}))
+            for (const auto& [operation, free_bits] :
+                 {Kind{"bernoulli", 0}, Kind{"bernoulli-k256", 24}, Kind{"bernoulli-k16", 28}})
+                for (const std::size_t streams : {1u, 64u, 784u}) {
+                    if (tier != suite.settings.top() &&
+                        (streams == 1 || (free_bits != 0 && streams == 64)))
+                        continue;
+                    suite.add(
+                        make_id("encode", operation, tier, fmt::format("{}x{}", streams, kLength)),
+                        [&table, &best, streams, bits = free_bits] {
+                            return bernoulli(table, best, streams, kLength, bits);
+                        });
+                }
+        if (own(tier, "stream_keys", {"stream_keys"}))
+            suite.add(make_id("encode", "stream_keys", tier, "784"),
+                      [&table] { return stream_keys(table, 784); });
+        if (own(tier, "encode_threshold", {"threshold"}))
+            suite.add(make_id("encode", "threshold", tier, "16384"),
+                      [&table] { return threshold_table(table, 16384); });
     }
 }
 

@@ -329,9 +329,7 @@ void add_kernels(Suite& suite) {
             const std::string_view name = kernels::operations()[i];
             const kernels::Tier origin = kernels::origin(tier, i);
             if (origin != tier) {
-                suite.skipped.emplace_back(
-                    fmt::format("kernels/{}/{}", name, kernels::info(tier).name),
-                    fmt::format("same code as {}", kernels::info(origin).name));
+                suite.inherit("kernels", name, tier, origin);
                 continue;
             }
             if (const auto product = kProducts.find(name); product != kProducts.end())

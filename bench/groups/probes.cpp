@@ -17,8 +17,14 @@ void add_probes(Suite& suite) {
     if (suite.settings.threads > 1)
         add("and_popcount", fmt::format("16KiB-{}threads", suite.settings.threads), "Gbit/s",
             [n = suite.settings.threads] { return and_popcount_probe(n); });
+    add("task_spawn", "1000tasks", "tasks/ns", [] { return task_spawn_probe(1000); });
     add("random_words", "registers", "Gword/s", [] { return random_words_probe(); });
-    for (const auto& [level, bytes] : memory_levels(suite.settings.quick)) {
+    for (const auto& [level, bytes, honest] : memory_levels(suite.settings.quick)) {
+        if (!honest) {
+            suite.skipped.emplace_back(fmt::format("probes/all/{}", level),
+                                       "a smaller cache holds so much");
+            continue;
+        }
         const std::size_t words = bytes / 8;
         add("read", level, "GB/s", [words] { return read_probe(random_words(words)); });
         add("copy", level, "GB/s",

@@ -17,9 +17,9 @@ constexpr Peer kPeers[] = {
     {"dense/forward", "1x64x32x1024", 310e3, kPage},
     {"dense/forward_prepacked", "1x64x32x1024", 54.9e3, kOther},
     {"dense/forward_batch", "100x64x32x1024", 13.7e6, kOther},
-    {"batch/samples", "1x64x32x1024", 0.1e6, kPage},
-    {"batch/samples", "10x64x32x1024", 0.3e6, kPage},
-    {"batch/samples", "1000x64x32x1024", 15e6, kPage},
+    {"scaling/samples", "1x64x32x1024", 0.1e6, kPage},
+    {"scaling/samples", "10x64x32x1024", 0.3e6, kPage},
+    {"scaling/samples", "1000x64x32x1024", 15e6, kPage},
     {"neurons/lif-q88", "1x100000", 0.74e6, kPage},
     {"neurons/lif-q88", "100x100000", 25.2e6, kOther},
 };

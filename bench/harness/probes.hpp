@@ -42,6 +42,10 @@ Probe fma_probe(jit::Type type, double operations);
 /// difference, a product, a shift, two sums and a sign extension. Work: steps.
 Probe integer_chain_probe(std::size_t steps);
 
+/// Hands so many empty tasks to a oneTBB task group, one by one, and waits for all, on the calling
+/// thread and a worker. Work: tasks.
+Probe task_spawn_probe(int tasks);
+
 /// Writes an array past the caches. Work: bytes written.
 Probe streaming_store_probe(std::size_t words);
 

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 namespace bitaxon::bench {
 namespace {
 
@@ -20,6 +22,29 @@ const Estimate* find_ratio(const Result& result, std::string_view name) {
     for (const auto& [known, value] : result.ratios)
         if (known == name) return &value;
     return nullptr;
+}
+
+// Of the subject and its limit, in the order in which they came. Analysis starts from these.
+nlohmann::ordered_json samples_json(const Result& result) {
+    nlohmann::ordered_json out;
+    const auto column = [&](auto of) {
+        nlohmann::ordered_json values = nlohmann::ordered_json::array();
+        for (const Round& round : result.samples) values.push_back(of(round));
+        return values;
+    };
+    const auto contestant = [&](std::size_t k) {
+        return nlohmann::ordered_json{
+            {"work", result.work[k]},
+            {"iterations", column([k](const Round& round) { return round.calls[k]; })},
+            {"nanoseconds",
+             column([k](const Round& round) { return std::llround(round.nanoseconds[k]); })}};
+    };
+    out["subject"] = contestant(0);
+    if (result.limit_index) out["limit"] = contestant(*result.limit_index);
+    out["sentinel_ns"] =
+        column([](const Round& round) { return std::llround(round.sentinel_ns); });
+    out["sentinel_best_ns"] = std::llround(result.sentinel_best_ns);
+    return out;
 }
 
 }  // namespace
@@ -63,6 +88,8 @@ nlohmann::ordered_json to_json(const Result& result) {
         out[name] = value.median;
         out[name + "_ci95"] = {value.low, value.high};
     }
+    if (result.series) out["series"] = {{"over", result.series->name}, {"value", result.series->value}};
+    out["samples"] = samples_json(result);
     if (const auto peer = find_peer(result.id)) {
         out["peer_ns"] = peer->nanoseconds;
         out["peer"] = peer->source;

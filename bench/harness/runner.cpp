@@ -9,8 +9,14 @@ namespace bitaxon::bench {
 namespace {
 
 constexpr double kLongestSliceNs = 5e6;  // of a rival, beside a subject that takes longer
-constexpr std::size_t kFewestRounds = 9;
-constexpr std::size_t kMostRounds = 301;
+constexpr std::size_t kMostSamples = 60;
+// A disturbed round is run again, but a machine that is never quiet must not run for ever.
+constexpr std::size_t kMostTries = 6;
+// Iteration counts grow by this much around their mean, first to last sample.
+constexpr double kFirstSlice = 0.2;
+constexpr double kLastSlice = 1.8;
+// With fewer quiet rounds than these the estimates are made of all rounds.
+constexpr std::size_t kFewestQuiet = 3;
 
 // The table is ours: Google Benchmark runs the loop and reports to nobody.
 struct Silence : benchmark::BenchmarkReporter {
@@ -28,8 +34,19 @@ double call_time(const Contestant& contestant, double slice_ns) {
 }
 
 struct Plan {
-    std::vector<std::size_t> calls;  // of each contestant in a round
-    std::size_t rounds;
+    std::vector<double> calls;  // of each contestant in a mean round
+    std::size_t samples;
+    double round_ns;
+
+    // Sample `k` of `samples`: the counts grow evenly.
+    std::vector<std::size_t> calls_of(std::size_t k) const {
+        const double part = samples < 2 ? 0.5 : static_cast<double>(k) / static_cast<double>(samples - 1);
+        std::vector<std::size_t> out;
+        for (const double mean : calls)
+            out.push_back(static_cast<std::size_t>(
+                std::max(1.0, std::round(mean * std::lerp(kFirstSlice, kLastSlice, part)))));
+        return out;
+    }
 };
 
 Plan make_plan(const Experiment& experiment, const Settings& settings) {
@@ -39,13 +56,12 @@ Plan make_plan(const Experiment& experiment, const Settings& settings) {
     const double slice = std::clamp(times[0] / 2, settings.slice_ns(),
                                     std::max(settings.slice_ns(), kLongestSliceNs));
     Plan plan{};
-    double round = 0;
     for (const double time : times) {
-        plan.calls.push_back(static_cast<std::size_t>(std::max(1.0, std::round(slice / time))));
-        round += time * static_cast<double>(plan.calls.back());
+        plan.calls.push_back(slice / time);
+        plan.round_ns += time * std::max(1.0, slice / time);
     }
-    plan.rounds = std::clamp(static_cast<std::size_t>(settings.budget_ns() / round), kFewestRounds,
-                             kMostRounds);
+    plan.samples = std::clamp(static_cast<std::size_t>(settings.budget_ns() / plan.round_ns),
+                              settings.samples, std::max(settings.samples, kMostSamples));
     return plan;
 }
 
@@ -63,50 +79,81 @@ Estimate estimate(std::vector<double> samples) {
             rank(std::floor(n / 2 - reach)), rank(std::ceil(n / 2 + reach))};
 }
 
-Result run(const Case& bench, const Settings& settings) {
+Result run(const Case& bench, const Settings& settings, Sentinel& sentinel) {
     const Experiment experiment = bench.prepare();
     const Plan plan = make_plan(experiment, settings);
     const std::size_t count = experiment.contestants.size();
 
-    std::vector<std::vector<double>> rates;  // of all contestants, a row a round
-    const auto round = [&](bool forwards) {
-        std::vector<double>& row = rates.emplace_back(count);
+    std::vector<Round> rounds;
+    const auto time_round = [&](std::size_t sample) {
+        Round round{plan.calls_of(sample), std::vector<double>(count), sentinel.nanoseconds()};
         for (std::size_t i = 0; i < count; ++i) {
-            const std::size_t k = forwards ? i : count - 1 - i;
-            const Contestant& c = experiment.contestants[k];
-            const double calls = static_cast<double>(plan.calls[k]);
-            row[k] = c.work * calls / c.nanoseconds(plan.calls[k]);
+            const std::size_t k = rounds.size() % 2 == 0 ? i : count - 1 - i;
+            round.nanoseconds[k] = experiment.contestants[k].nanoseconds(round.calls[k]);
+            round.sentinel_ns = std::max(round.sentinel_ns, sentinel.nanoseconds());
         }
+        rounds.push_back(std::move(round));
     };
-    const double work = experiment.contestants[0].work;
-    benchmark::RegisterBenchmark(bench.id.c_str(),
-                                 [&](benchmark::State& state) {
-                                     bool forwards = true;
-                                     for (auto _ : state) {
-                                         round(forwards);
-                                         forwards = !forwards;
-                                         state.SetIterationTime(work / rates.back()[0] * 1e-9);
-                                     }
-                                 })
+    const auto per_call = [](const Round& round, std::size_t k) {
+        return round.nanoseconds[k] / static_cast<double>(round.calls[k]);
+    };
+    benchmark::RegisterBenchmark(
+        bench.id.c_str(),
+        [&](benchmark::State& state) {
+            std::size_t quiet = 0;
+            for (auto _ : state) {
+                for (std::size_t tries = 0; tries < kMostTries; ++tries) {
+                    time_round(quiet);
+                    if (sentinel.quiet(rounds.back().sentinel_ns)) break;
+                    // Tries come out of the same purse, so that slow work is not run four times.
+                    if (static_cast<double>(rounds.size()) * plan.round_ns >
+                        kMostTries * std::max(settings.budget_ns(), plan.round_ns))
+                        break;
+                }
+                ++quiet;
+                state.SetIterationTime(per_call(rounds.back(), 0) * 1e-9);
+            }
+        })
         ->UseManualTime()
-        ->Iterations(static_cast<benchmark::IterationCount>(plan.rounds));
+        ->Iterations(static_cast<benchmark::IterationCount>(plan.samples));
     Silence silence;
     benchmark::RunSpecifiedBenchmarks(&silence);
     benchmark::ClearRegisteredBenchmarks();
 
+    std::vector<std::vector<double>> rates;  // of all contestants, a row a round
+    const auto add_rates = [&](bool all) {
+        for (const Round& round : rounds) {
+            if (!all && !sentinel.quiet(round.sentinel_ns)) continue;
+            std::vector<double>& row = rates.emplace_back();
+            for (std::size_t k = 0; k < count; ++k)
+                row.push_back(experiment.contestants[k].work / per_call(round, k));
+        }
+    };
+    add_rates(false);
+    if (rates.size() < kFewestQuiet) {
+        rates.clear();
+        add_rates(true);
+    }
     const auto over_rounds = [&](const Ratio& of) {
         std::vector<double> samples;
         for (const std::vector<double>& row : rates) samples.push_back(of(row));
         return estimate(std::move(samples));
     };
+    const double work = experiment.contestants[0].work;
     Result result{.id = bench.id,
                   .nanoseconds = over_rounds([&](auto row) { return work / row[0]; }),
-                  .rounds = plan.rounds,
+                  .rounds = rates.size(),
                   .throughput = 0,
                   .unit = experiment.unit,
                   .limit_name = experiment.limit_name,
                   .limit = {},
-                  .ratios = {}};
+                  .ratios = {},
+                  .series = experiment.series,
+                  .samples = std::move(rounds),
+                  .work = {},
+                  .limit_index = experiment.limit,
+                  .sentinel_best_ns = sentinel.best_ns()};
+    for (const Contestant& c : experiment.contestants) result.work.push_back(c.work);
     result.throughput = work / result.nanoseconds.median;
     if (experiment.limit)
         result.limit = over_rounds([&](auto row) { return row[*experiment.limit]; }).median;

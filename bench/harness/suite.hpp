@@ -57,6 +57,12 @@ struct Probe {
 /// A number from the rates (units per nanosecond) of all contestants in one round.
 using Ratio = std::function<double(std::span<const double> rates)>;
 
+/// One of several benches that differ in one number.
+struct Series {
+    std::string name;  ///< of the number: "length", "threads"
+    double value;
+};
+
 /// A bench whose data is made and whose result was compared with the oracle.
 struct Experiment {
     /// unit: of work per nanosecond, such as "Gbit/s".
@@ -84,11 +90,18 @@ struct Experiment {
                      [k = beside(std::move(best))](auto rates) { return rates[0] / rates[k]; });
     }
 
+    /// One point of a series: what the id's operation is plotted over.
+    Experiment& over(std::string name, double value) {
+        series = Series{std::move(name), value};
+        return *this;
+    }
+
     std::string unit;
     std::vector<Contestant> contestants;  ///< the subject first
     std::vector<std::pair<std::string, Ratio>> ratios;
     std::optional<std::size_t> limit;  ///< the probe among the contestants
     std::string limit_name;
+    std::optional<Series> series;
 };
 
 /// The subject's result is not the oracle's.
@@ -104,21 +117,27 @@ struct Case {
 struct Settings {
     bool quick = false;
     int threads = 2;                   ///< of the benches that use several
+    std::size_t samples = 30;          ///< of a case, at least
     std::vector<kernels::Tier> tiers;  ///< those to run, slowest first
 
     kernels::Tier top() const { return tiers.back(); }
     double slice_ns() const { return quick ? 0.2e6 : 1e6; }      ///< of one contestant in one round
-    double budget_ns() const { return quick ? 0.12e9 : 0.6e9; }  ///< of one case
+    double budget_ns() const { return quick ? 0.03e9 : 0.3e9; }  ///< of one case
 };
 
 struct Suite {
     Settings settings;
     std::vector<Case> cases;
     std::vector<std::pair<std::string, std::string>> skipped;  ///< id or tier, and why
+    std::vector<std::pair<std::string, std::string>> inherited;  ///< operation's id, the code's tier
 
     void add(std::string id, std::function<Experiment()> prepare) {
         cases.push_back({std::move(id), std::move(prepare)});
     }
+
+    /// Names code that is timed on another tier and not here.
+    void inherit(std::string_view group, std::string_view operation, kernels::Tier tier,
+                 kernels::Tier origin);
 };
 
 /// "kernels/popcount/avx2/1024"
@@ -130,7 +149,8 @@ void add_probes(Suite& suite);
 void add_kernels(Suite& suite);
 void add_encode(Suite& suite);
 void add_dense(Suite& suite);
-void add_batch(Suite& suite);
+void add_scaling(Suite& suite);
+void add_crossover(Suite& suite);
 void add_expressions(Suite& suite);
 void add_neurons(Suite& suite);
 void add_runtime(Suite& suite);

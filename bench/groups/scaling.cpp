@@ -1,4 +1,5 @@
-// How does forward_batch grow with samples, length and threads?
+// How does a dense layer grow with samples, length, its own size and threads? Each operation is a
+// series; the analysis fits an exponent.
 #include "harness/probes.hpp"
 #include "harness/workloads.hpp"
 
@@ -56,24 +57,35 @@ Experiment several_threads(const DenseShape& shape, kernels::Tier tier, int thre
 
 }  // namespace
 
-void add_batch(Suite& suite) {
+void add_scaling(Suite& suite) {
     const kernels::Tier tier = suite.settings.top();
-    for (const std::size_t samples : {1u, 10u, 1000u}) {
-        const DenseShape shape{samples, 64, 32, 1024};
-        suite.add(make_id("batch", "samples", tier, shape.size()),
-                  [=] { return one_thread(shape, tier); });
-    }
-    for (std::size_t length = 128; length <= 4096; length *= 2) {
-        const DenseShape shape{100, 32, 16, length};
-        suite.add(make_id("batch", "length", tier, shape.size()),
-                  [=] { return one_thread(shape, tier); });
-    }
-    const int threads = suite.settings.threads;
-    if (threads == 1) return;
-    for (const DenseShape& shape : {DenseShape{100, 64, 32, 1024}, DenseShape{1000, 64, 32, 1024},
-                                    DenseShape{100, 784, 512, 1024}})
-        suite.add(make_id("batch", fmt::format("{}-threads", threads), tier, shape.size()),
-                  [=] { return several_threads(shape, tier, threads); });
+    const bool quick = suite.settings.quick;
+    const auto add = [&](std::string_view operation, const DenseShape& shape, std::size_t value) {
+        suite.add(make_id("scaling", operation, tier, shape.size()), [=] {
+            return one_thread(shape, tier).over(std::string(operation), static_cast<double>(value));
+        });
+    };
+    std::vector<std::size_t> batches = {1, 10, 100, 1000};
+    if (!quick) batches.push_back(10'000);
+    for (const std::size_t samples : batches) add("samples", {samples, 64, 32, 1024}, samples);
+    for (std::size_t length = 64; length <= 65'536; length *= quick ? 4 : 2)
+        add("length", {100, 32, 16, length}, length);
+    for (std::size_t inputs = 16; inputs <= 1024; inputs *= quick ? 4 : 2)
+        for (const std::size_t neurons : {inputs / 2, inputs})
+            if (neurons == inputs / 2 || inputs == 1024)
+                add("products", {10, inputs, neurons, 1024}, inputs * neurons);
+
+    std::vector<DenseShape> shapes = {{1000, 64, 32, 1024}};
+    if (!quick) shapes.push_back({100, 784, 512, 1024});
+    for (const DenseShape& shape : shapes)
+        for (int threads = 1; threads <= suite.settings.threads; ++threads) {
+            // Powers of two, and all.
+            if ((threads & (threads - 1)) != 0 && threads != suite.settings.threads) continue;
+            suite.add(
+                make_id("scaling", shape.inputs == 64 ? "threads" : "threads-large", tier,
+                        fmt::format("{}-{}threads", shape.size(), threads)),
+                [=] { return several_threads(shape, tier, threads).over("threads", threads); });
+        }
 }
 
 }  // namespace bitaxon::bench

@@ -1,0 +1,1 @@
+"""What the samples of bitaxon-bench say: estimates, comparisons, scaling, reports."""
