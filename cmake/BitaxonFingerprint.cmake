@@ -1,5 +1,5 @@
-# bitaxon_fingerprint(target header name files...): generates `header`, included as that by the target's
-# sources, with a constant `name` that is another text whenever one of the files is changed.
+# bitaxon_fingerprint(target header name files...): generates <header> for the target's sources, with
+# a constant `name` that is another text whenever one of the files is changed.
 function(bitaxon_fingerprint target header name)
   set(output ${CMAKE_CURRENT_BINARY_DIR}/fingerprint/${header})
   list(JOIN ARGN "," files)

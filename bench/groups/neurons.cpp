@@ -95,8 +95,9 @@ double operations(const Model& m, std::size_t neurons) {
                          {.real = m.real, .dt = m.dt, .neurons = neurons});
     const std::vector<void*> nowhere(rule.states().size(), nullptr);
     const jit::StepRun run{.states = nowhere.data(), .current_kind = jit::CurrentKind::per_neuron};
+    const ExecutionContext context = make_context(kernels::Tier::portable);
     return static_cast<double>(
-        BoundRule::Call(rule, run, kernels::Tier::portable, neurons, false).operations());
+        BoundRule::Call(rule, run, {}, context).operations());
 }
 
 Experiment many_steps(const Model& m, kernels::Tier tier, std::size_t neurons, std::size_t steps) {
@@ -123,13 +124,13 @@ Experiment single_steps(const Model& m, kernels::Tier tier) {
 
 // From text to callable machine code for all neurons.
 Experiment compilation(const Model& m, kernels::Tier tier) {
-    const auto compile = [m, tier] {
+    const auto compile = [m, context = make_context(tier)] {
         const BoundRule rule(jit::built_in_rule(m.rule),
                              {.real = m.real, .dt = m.dt, .neurons = kNeurons});
         const std::vector<void*> nowhere(rule.states().size(), nullptr);
         const jit::StepRun run{.states = nowhere.data(),
                                .current_kind = jit::CurrentKind::per_neuron};
-        return BoundRule::Call(rule, run, tier, kNeurons, true).backend() != "interpreter";
+        return BoundRule::Call(rule, run, {.wait = true}, context).backend() != "interpreter";
     };
     oracle::expect_equal("made machine code", std::uint64_t{compile()}, 1);
     return Experiment("texts/ns", contestant(1, compile));

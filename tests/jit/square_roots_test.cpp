@@ -187,10 +187,10 @@ TEST_P(SquareRootsCode, BitsAreThoseOfTheInstruction) {
     const Program program = three_roots(0x1p-64);
     const MachineCode code = generate(program, GetParam());
     std::array<std::vector<double>, 3> roots;
+    roots.fill(std::vector<double>(values.size()));
     std::array<const void*, 3> inputs;
     std::array<void*, 3> outputs;
     for (std::size_t k = 0; k < 3; ++k) {
-        roots[k].resize(values.size());
         inputs[k] = values.data();
         outputs[k] = roots[k].data();
     }

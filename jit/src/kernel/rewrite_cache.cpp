@@ -3,13 +3,13 @@
 #include "../expression_state.hpp"
 #include "../language/functions.hpp"
 #include "../language/to_text.hpp"
-#include "rewriting_fingerprint.hpp"
 
 #include <bitaxon/core/error.hpp>
 #include <bitaxon/core/files.hpp>
 #include <bitaxon/core/version.hpp>
 
 #include <fmt/format.h>
+#include <rewriting_fingerprint.hpp>
 
 #include <cstdlib>
 
