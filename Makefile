@@ -27,7 +27,7 @@ help:
 	@echo 'make bench       every kernel and layer on every tier against measured limits, quick: build/bench.html'
 	@echo 'make bench-full  the same on larger arrays, half an hour; both take SAVE=name and BASELINE=name'
 	@echo 'make test-arm    cross-build for AArch64 and run the C++ tests under qemu'
-	@echo 'make test-avx512 tests of the AVX-512 code on a CPU that bochs emulates (ten minutes)'
+	@echo 'make test-avx512 tests of the AVX-512 code on a CPU that bochs emulates (long)'
 	@echo 'make test-asan   C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make test-tsan   C++ tests under ThreadSanitizer, with a oneTBB built for it'
 	@echo 'make test-dieharder  the random generator under dieharder (long)'
