@@ -12,12 +12,13 @@ DEMO_PACKAGES = python3-matplotlib python3-tqdm
 BENCH_PACKAGES = python3-numpy python3-scipy python3-matplotlib
 TEST_PACKAGES = $(BENCH_PACKAGES) chromium python3-pytest python3-mpmath python3-tqdm python3-matplotlib mypy
 ARM_PACKAGES = g++ cmake ninja-build g++-aarch64-linux-gnu qemu-user
+AVX512_PACKAGES = bochs bochs-term bochsbios vgabios isolinux syslinux-common xorriso cpio binutils
 
 CONFIGURE = cmake --preset release -DBITAXON_WERROR=$(BITAXON_WERROR) -DPython3_EXECUTABLE=$(PYTHON)
 RUN_PYTHON = PYTHONPATH=build/python $(PYTHON)
 
-.PHONY: help demo test build bench bench-full bench-peers test-peers test-arm test-asan test-tsan test-dieharder accuracy fuzz \
-  clean
+.PHONY: help demo test build bench bench-full bench-peers test-peers test-arm test-avx512 test-asan test-tsan \
+  test-dieharder accuracy fuzz clean
 
 help:
 	@echo 'make demo        train on real digits, convert to bitstreams, classify, plot'
@@ -26,6 +27,7 @@ help:
 	@echo 'make bench       every kernel and layer on every tier against measured limits, quick: build/bench.html'
 	@echo 'make bench-full  the same on larger arrays, half an hour; both take SAVE=name and BASELINE=name'
 	@echo 'make test-arm    cross-build for AArch64 and run the C++ tests under qemu'
+	@echo 'make test-avx512 tests of the AVX-512 code on a CPU that bochs emulates (long)'
 	@echo 'make test-asan   C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make test-tsan   C++ tests under ThreadSanitizer, with a oneTBB built for it'
 	@echo 'make test-dieharder  the random generator under dieharder (long)'
@@ -47,6 +49,7 @@ test:
 	cmake --build build -j $(JOBS)
 	ctest --preset release
 	@echo 'NEON: skipped here; make test-arm runs it under qemu'
+	@echo 'AVX-512: skipped if this CPU lacks it; make test-avx512 runs it under bochs'
 
 build:
 	@scripts/install-packages $(BUILD_PACKAGES)
@@ -86,6 +89,13 @@ test-arm:
 	cmake --preset arm -DBITAXON_WERROR=$(BITAXON_WERROR)
 	cmake --build --preset arm -j $(JOBS)
 	ctest --preset arm
+
+test-avx512:
+	@scripts/install-packages $(BUILD_PACKAGES) $(AVX512_PACKAGES)
+	$(CONFIGURE)
+	cmake --build build -j $(JOBS) --target bitaxon_test_kernels bitaxon_test_core bitaxon_test_jit \
+	  bitaxon_test_layers bitaxon_fuzz_machine_code
+	scripts/avx512-machine build
 
 test-asan:
 	@scripts/install-packages $(BUILD_PACKAGES)
