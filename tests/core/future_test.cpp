@@ -366,6 +366,16 @@ TEST(Future, WorkOutlivesTheContextThatItWasSubmittedTo) {
     }
 }
 
+TEST(Future, WaitsForEverAndNotAtAll) {
+    const ExecutionContext context({.threads = 1});
+    EXPECT_TRUE(context.submit([] {}).wait_for(std::chrono::hours::max()));
+    EXPECT_TRUE(context.submit([] {}).wait_for(std::chrono::duration<double>(1e30)));
+    Blocker blocker(context, 1);
+    const Future<> waiting = context.submit([] {});
+    EXPECT_FALSE(waiting.wait_for(0s));
+    EXPECT_FALSE(waiting.wait_for(-5s));
+}
+
 TEST(Future, ManyThreadsWaitForOne) {
     const ExecutionContext context({.threads = 1});
     std::latch go(1);

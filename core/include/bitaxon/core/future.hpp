@@ -204,8 +204,11 @@ class [[nodiscard]] Future {
     /// Sleeps until ready, at most for so long. @returns whether it is
     template <class Rep, class Period>
     bool wait_for(std::chrono::duration<Rep, Period> time) const {
-        return state_->wait_until(std::chrono::steady_clock::now() +
-                                  std::chrono::ceil<std::chrono::steady_clock::duration>(time));
+        using Clock = std::chrono::steady_clock;
+        // A clock in nanoseconds overflows within centuries.
+        if (std::chrono::duration<double>(time).count() > 1e9)
+            return state_->wait_until(Clock::time_point::max());
+        return state_->wait_until(Clock::now() + std::chrono::ceil<Clock::duration>(time));
     }
     /// Waits, and moves the value out or throws what the work threw.
     T get() {
