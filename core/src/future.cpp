@@ -144,13 +144,16 @@ void FutureState::cancel() noexcept {
     while (state != nullptr) {
         state->job_.cancel();
         if (state->done()) return;
-        if (!state->claim()) return state->cancel_inner();
-        // Claimed, so what it waits for is nobody else's. Taken away, lest long chains be destroyed
-        // in deep calls.
-        StateOwner<FutureState> parent(state->take_parent());
-        state->execute();  // finds that it is cancelled
-        state = parent.get();
-        owner = std::move(parent);
+        StateOwner<FutureState> inner;
+        if (state->claim()) {
+            // Taken away, lest long chains be destroyed in deep calls.
+            inner = state->take_parent();
+            state->execute();  // finds that it is cancelled
+        } else {
+            inner = state->awaited();
+        }
+        state = inner.get();
+        owner = std::move(inner);
     }
 }
 

@@ -266,6 +266,25 @@ TEST_P(FutureThreads, CancelEndsWhatRunsAndWhatWaits) {
     EXPECT_FALSE(ran);
 }
 
+TEST_P(FutureThreads, CancelReachesWhatSomebodyWaitsFor) {
+    std::latch started(1);
+    const Future<> future = context
+                                .submit([&](Job& job) {
+                                    started.count_down();
+                                    turn(job);
+                                })
+                                .then([] {})
+                                .then([] {});
+    std::jthread other([&] {
+        started.wait();
+        std::this_thread::sleep_for(5ms);  // until the other thread waits
+        future.cancel();
+    });
+    const auto begin = std::chrono::steady_clock::now();
+    future.wait();
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 30s);
+}
+
 TEST_P(FutureThreads, AStopTokenCancels) {
     std::stop_source source;
     std::latch started(1);
@@ -364,6 +383,16 @@ TEST(Future, WorkOutlivesTheContextThatItWasSubmittedTo) {
             EXPECT_EQ(future.then([](int n) { return n + 1; }).get(), k + 1);
         }
     }
+}
+
+TEST(Future, WaitsForEverAndNotAtAll) {
+    const ExecutionContext context({.threads = 1});
+    EXPECT_TRUE(context.submit([] {}).wait_for(std::chrono::hours::max()));
+    EXPECT_TRUE(context.submit([] {}).wait_for(std::chrono::duration<double>(1e30)));
+    Blocker blocker(context, 1);
+    const Future<> waiting = context.submit([] {});
+    EXPECT_FALSE(waiting.wait_for(0s));
+    EXPECT_FALSE(waiting.wait_for(-5s));
 }
 
 TEST(Future, ManyThreadsWaitForOne) {

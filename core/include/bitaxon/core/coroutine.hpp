@@ -34,9 +34,9 @@ class TaskRoot {
   protected:
     TaskRoot() = default;
     ~TaskRoot() = default;
-    void cancel_awaited() noexcept {
+    StateOwner<FutureState> share_awaited() noexcept {
         const std::lock_guard guard(lock_);
-        if (awaited_ != nullptr) awaited_->cancel();
+        return StateOwner<FutureState>::share(awaited_);
     }
 
   private:
@@ -169,7 +169,7 @@ class SpawnState final : public ValueState<T>, private TaskRoot {
         this->finish(std::move(error));
         this->release();
     }
-    void cancel_inner() noexcept override { this->cancel_awaited(); }
+    StateOwner<FutureState> awaited() noexcept override { return this->share_awaited(); }
     bool suspends() const noexcept override { return true; }
 
     std::optional<Task<T>> task_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bitaxon/core/context.hpp>
+#include <bitaxon/core/spin_lock.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -9,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <type_traits>
@@ -27,6 +29,37 @@ struct Progress {
 struct Continuation {
     void (*fire)(Continuation& self) noexcept;
     Continuation* after = nullptr;
+};
+
+/// An owner of a state.
+template <class State>
+class StateOwner {
+  public:
+    StateOwner() noexcept = default;
+    /// Takes over one reference.
+    explicit StateOwner(State* state) noexcept : state_(state) {}
+    /// Takes a reference of its own to a state, or to nothing.
+    static StateOwner share(State* state) noexcept {
+        if (state != nullptr) state->retain();
+        return StateOwner(state);
+    }
+    StateOwner(StateOwner&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+    StateOwner& operator=(StateOwner&& other) noexcept {
+        std::swap(state_, other.state_);
+        return *this;
+    }
+    ~StateOwner() { reset(); }
+
+    void reset() noexcept {
+        if (State* state = std::exchange(state_, nullptr)) state->release();
+    }
+    State* disown() noexcept { return std::exchange(state_, nullptr); }
+    State* get() const noexcept { return state_; }
+    State* operator->() const noexcept { return state_; }
+    explicit operator bool() const noexcept { return state_ != nullptr; }
+
+  private:
+    State* state_ = nullptr;
 };
 
 /// Work that runs once, and what came of it. Futures look at it; ordinary code has no need to.
@@ -81,9 +114,9 @@ class FutureState : public WorkItem {
     virtual bool perform() = 0;
     /// What must be done before this; nothing for most. take_parent hands over the reference.
     virtual FutureState* parent() const noexcept { return nullptr; }
-    virtual FutureState* take_parent() noexcept { return nullptr; }
-    /// Cancels what the work waits for.
-    virtual void cancel_inner() noexcept {}
+    virtual StateOwner<FutureState> take_parent() noexcept { return {}; }
+    /// What the work waits for, once it is claimed: to be cancelled with it.
+    virtual StateOwner<FutureState> awaited() noexcept { return {}; }
     /// Whether the work gives its worker up in between, so that a worker that waits must help.
     virtual bool suspends() const noexcept { return false; }
 
@@ -145,32 +178,6 @@ class ValueState<void> : public FutureState {
     }
 };
 
-/// An owner of a state.
-template <class State>
-class StateOwner {
-  public:
-    StateOwner() noexcept = default;
-    /// Takes over one reference.
-    explicit StateOwner(State* state) noexcept : state_(state) {}
-    StateOwner(StateOwner&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
-    StateOwner& operator=(StateOwner&& other) noexcept {
-        std::swap(state_, other.state_);
-        return *this;
-    }
-    ~StateOwner() { reset(); }
-
-    void reset() noexcept {
-        if (State* state = std::exchange(state_, nullptr)) state->release();
-    }
-    State* disown() noexcept { return std::exchange(state_, nullptr); }
-    State* get() const noexcept { return state_; }
-    State* operator->() const noexcept { return state_; }
-    explicit operator bool() const noexcept { return state_ != nullptr; }
-
-  private:
-    State* state_ = nullptr;
-};
-
 /// A value, or an error, that work on an ExecutionContext is going to give. Moves only; all that
 /// look at it from several threads may only call const methods and cancel.
 ///
@@ -204,8 +211,11 @@ class [[nodiscard]] Future {
     /// Sleeps until ready, at most for so long. @returns whether it is
     template <class Rep, class Period>
     bool wait_for(std::chrono::duration<Rep, Period> time) const {
-        return state_->wait_until(std::chrono::steady_clock::now() +
-                                  std::chrono::ceil<std::chrono::steady_clock::duration>(time));
+        using Clock = std::chrono::steady_clock;
+        // A clock in nanoseconds overflows within centuries.
+        if (std::chrono::duration<double>(time).count() > 1e9)
+            return state_->wait_until(Clock::time_point::max());
+        return state_->wait_until(Clock::now() + std::chrono::ceil<Clock::duration>(time));
     }
     /// Waits, and moves the value out or throws what the work threw.
     T get() {
@@ -299,7 +309,7 @@ class ThenState final : public ValueState<T>, private Continuation {
         state.context().queue(state);
     }
     bool perform() override {
-        StateOwner<ValueState<Before>> before = std::move(before_);
+        StateOwner<ValueState<Before>> before(take_before());
         Next next(std::move(*next_));
         next_.reset();
         this->keep([&]() -> T {
@@ -315,8 +325,19 @@ class ThenState final : public ValueState<T>, private Continuation {
         return true;
     }
     FutureState* parent() const noexcept override { return before_.get(); }
-    FutureState* take_parent() noexcept override { return before_.disown(); }
+    StateOwner<FutureState> take_parent() noexcept override {
+        return StateOwner<FutureState>(take_before());
+    }
+    StateOwner<FutureState> awaited() noexcept override {
+        const std::lock_guard guard(lock_);
+        return StateOwner<FutureState>::share(before_.get());
+    }
+    ValueState<Before>* take_before() noexcept {
+        const std::lock_guard guard(lock_);
+        return before_.disown();
+    }
 
+    SpinLock lock_;  // of before_: while who waits for this has claimed it, another may cancel it
     StateOwner<ValueState<Before>> before_;  // until it runs
     std::optional<Next> next_;
 };
