@@ -21,8 +21,8 @@ def source():
 def recorded():
     """Results of one machine: `first` and `again` of one build, `slowed` with 15 % more popcount on avx2.
 
-    Eight launches each of `bitaxon-bench --quick --samples 5` on a virtual machine whose neighbour kept
-    the core's other thread busy half of the time; thinned by record.py.
+    Eight launches each of `bitaxon-bench --quick --samples 5`, the three in turn, on a virtual machine
+    with two cores; thinned by record.py.
     """
     from analysis import results
 
