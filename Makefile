@@ -31,7 +31,7 @@ help:
 	@echo 'make test-asan   C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make test-tsan   C++ tests under ThreadSanitizer, with a oneTBB built for it'
 	@echo 'make test-dieharder  the random generator under dieharder (long)'
-	@echo 'make bench-peers expressions against numexpr and numba, interleaved'
+	@echo 'make bench-peers the same work by others: NumPy, Eigen, SC-NeuroCore, Brian2, Tokio, ..., interleaved'
 	@echo 'make test-peers  the built-in neuron rules against Brian2'
 	@echo 'make accuracy    errors of the expression functions: 1e7 samples, every float (long)'
 	@echo 'make fuzz        ten minutes of random texts and random graphs'
@@ -69,8 +69,9 @@ bench-full: build
 	$(RUN_PYTHON) bench/forward_from_python.py
 
 bench-peers: build
-	@scripts/install-packages python3-numexpr python3-numba
-	$(RUN_PYTHON) bench/peers/expressions.py --json build/peers.json
+	@scripts/install-packages python3-numexpr python3-numba python3-brian python3-venv
+	$(RUN_PYTHON) bench/peers/head_to_head --json build/peers.json
+	$(RUN_PYTHON) bench/peers/expressions.py --json build/expression-peers.json
 
 test-peers: build
 	@scripts/install-packages $(TEST_PACKAGES) python3-brian
