@@ -380,6 +380,9 @@ TEST_F(RuleWatchTest, SignalsGoToOtherThreads) {
 }
 
 TEST_F(RuleWatchTest, AForkedChildNeitherWatchesNorHangsNorEndsTheParentsWatch) {
+    if (BITAXON_TEST_EMULATED) {
+        GTEST_SKIP() << "qemu does not fork processes with threads reliably";
+    }
     RuleWatch watch(path_);
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
