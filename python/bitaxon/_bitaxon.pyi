@@ -329,7 +329,7 @@ class Circuit:
 
 def built_in_circuit(
     name: str,
-    parameters: dict[str, SupportsIndex] | None = None,
+    parameters: dict[str, int] | None = None,
     context: ExecutionContext | None = None,
 ) -> Circuit: ...
 def built_in_circuits() -> dict[str, tuple[str, str, str, str, dict[str, int]]]: ...

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import typing
 from collections import abc
-from typing import NamedTuple
 
 from ._bitaxon import Circuit, built_in_circuit, built_in_circuits
 from .errors import InvalidValueError
 
 
-class CircuitInfo(NamedTuple):
+class CircuitInfo(typing.NamedTuple):
     """What a circuit computes, of what, and who says so."""
 
     formula: str
