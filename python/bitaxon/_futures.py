@@ -4,10 +4,10 @@ import atexit
 import collections
 import collections.abc
 import concurrent.futures
+import itertools
 import operator
 import os
 import typing
-import weakref
 
 import numpy as np
 
@@ -28,15 +28,15 @@ class Future(concurrent.futures.Future[_T], typing.Generic[_T]):
         super().__init__()
         self._pending: typing.Any = None
         self._process = os.getpid()
+        self._cancels = itertools.count()
 
     def _start(self, pending: typing.Any) -> None:
         self._pending = pending
-        _unsettled.add(self)
-        if self.done():
-            _unsettled.discard(self)
+        for call in [c for c in _calls if c[1].done()]:
+            _calls.discard(call)
+        _calls.add((self._process, pending))
 
     def _settle(self, value: typing.Any, error: typing.Optional[BaseException]) -> None:
-        _unsettled.discard(self)
         try:
             if error is None:
                 self.set_result(value)
@@ -51,6 +51,8 @@ class Future(concurrent.futures.Future[_T], typing.Generic[_T]):
         Until then they may still write to `out`.
         """
         cancelled = super().cancel()
+        if cancelled and next(self._cancels) == 0:
+            self.set_running_or_notify_cancel()  # else concurrent.futures.wait never hears of it
         if cancelled and self._pending is not None:
             self._pending.cancel()
         return cancelled
@@ -78,16 +80,17 @@ class Future(concurrent.futures.Future[_T], typing.Generic[_T]):
             raise RuntimeError("this call was pending when the process forked: only the parent has its result")
 
 
-# Calls that may still touch Python's memory.
-_unsettled: "weakref.WeakSet[Future[typing.Any]]" = weakref.WeakSet()
+# Calls that may still run Python's code, by process: a call's worker is in it until after its future has
+# told everybody. Those that have ended go when the next one starts.
+_calls: "set[tuple[int, typing.Any]]" = set()
 
 
 def _end_all() -> None:
     """Before the interpreter goes: what still computes is cancelled and waited for."""
-    for future in list(_unsettled):
-        if future._process == os.getpid():
-            future.cancel()
-            future._pending.wait()
+    for process, pending in list(_calls):
+        if process == os.getpid():
+            pending.cancel()
+            pending.wait()
 
 
 atexit.register(_end_all)

@@ -32,7 +32,10 @@ class BuiltInCircuits(abc.Mapping[str, Circuit]):
         return built_in_circuit(name, parameters)
 
     def __getitem__(self, name: str) -> Circuit:
-        return built_in_circuit(name)
+        try:
+            return built_in_circuit(name)
+        except InvalidValueError as error:
+            raise KeyError(str(error)) from None
 
     def __getattr__(self, name: str) -> Circuit:
         if name.startswith("_"):

@@ -7,8 +7,6 @@ otherwise. Every bit is a function of the encoder, the stream's index and t alon
     a = bx.encode(x, 1024, encoder=bx.encoders.Sobol(0))
     b = bx.encode(y, 1024, encoder=bx.encoders.Sobol(1))       # independent of a
     w = bx.encode(W, 1024, encoder=bx.encoders.Sobol(2).per_stream(dimension=1))
-
-docs/encoders.md compares their errors.
 """
 
 import operator

@@ -21,7 +21,7 @@ class Streams(_Words):
     Streams(words, sources=None) sees an array so, without copying it.
 
     Streams picked by index or slice keep their sources. What is computed from streams, and streams that
-    were written to, have none.
+    were written to by `streams[...] = ...`, have none; writing through a view, or as `out=`, is not seen.
     """
 
     sources: typing.Optional[npt.NDArray[np.uint64]] = None

@@ -188,7 +188,8 @@ HeldCircuit make_built_in(py::handle name, py::handle parameters, py::handle con
             given[parameter] =
                 static_cast<std::int64_t>(to_unsigned(value, parameter.c_str(), 0, most));
         }
-    jit::Circuit circuit = jit::built_in_circuit(to_text(name, "name"), given);
+    const std::string wanted = to_text(name, "name");
+    jit::Circuit circuit = without_gil([&] { return jit::built_in_circuit(wanted, given); });
     std::vector<std::string> chosen;
     for (const CircuitPort& port : circuit.outputs()) chosen.push_back(port.name);
     return {std::move(circuit), std::move(chosen), to_context(context)};
@@ -210,7 +211,8 @@ py::dict built_in_list() {
 
 HeldCircuit make(py::handle text, py::handle outputs, py::handle context) {
     const std::vector<std::string> chosen = read_names(outputs);
-    return {jit::Circuit(to_text(text, "text"), chosen), chosen, to_context(context)};
+    const std::string source = to_text(text, "text");
+    return {without_gil([&] { return jit::Circuit(source, chosen); }), chosen, to_context(context)};
 }
 
 }  // namespace

@@ -60,6 +60,8 @@ void Pending::wait() const {
     without_gil([&] { future_.wait(); });
 }
 
+bool Pending::done() const { return future_.ready(); }
+
 py::tuple Pending::progress() const {
     const Progress progress = future_.progress();
     return py::make_tuple(progress.done, progress.total);
@@ -73,6 +75,7 @@ void bind_pending(py::module_& module) {
     py::class_<Pending>(module, "_Pending", py::is_final())
         .def("cancel", &Pending::cancel)
         .def("wait", &Pending::wait)
+        .def("done", &Pending::done)
         .def("progress", &Pending::progress);
 }
 

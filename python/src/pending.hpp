@@ -55,6 +55,7 @@ class Pending {
 
     void cancel() const;
     void wait() const;
+    bool done() const;
     py::tuple progress() const;
 
   private:

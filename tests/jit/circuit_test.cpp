@@ -259,6 +259,23 @@ TEST(Circuit, NamesWhatLeavesIt) {
     EXPECT_NE(circuit.explain().find("64 streams at once"), std::string::npos);
 }
 
+TEST(Circuit, InputsStandInTheOrderOfTheText) {
+    for (const char* text : {"y = delay(a) & b", "y = z & a & b; z = c",
+                             "k : u3 = 0; k = clip(k + a - 1, 0, 7); y = b & (k > 2)"}) {
+        const std::vector<CircuitPort> inputs = Circuit(text).inputs();
+        EXPECT_EQ(inputs[0].name, "a") << text;
+        EXPECT_EQ(inputs[1].name, "b") << text;
+    }
+}
+
+TEST(Circuit, RefusesProductsThatLeaveNoRoom) {
+    EXPECT_THROW(Circuit("x : u33; p : u31; q : u31; m = min(x, 4294967296)*(min(p, 1073741824) - "
+                         "min(q, 1073741824)); y = m < 0"),
+                 Error);
+    EXPECT_THROW(Circuit("x : u62; y = ~(x + 1) > 0"), Error);
+    EXPECT_EQ(Circuit("y = delay(a, 4096)").registers(), 4096U);
+}
+
 TEST(Circuit, LeavesOutRegistersThatNothingReads) {
     EXPECT_EQ(Circuit("c : u8 = 0; c = u8(c + a); y = a & b").registers(), 0U);
 }
@@ -298,8 +315,8 @@ TEST(Circuit, RefusesWrongTexts) {
         {"y = a % 3", "expected a power of two"},
         {"x : u2; y = where(x, a, b)", "got a number from 0 to 3, expected one bit"},
         {"x : u2; y = delay(x, 1)", "got a number from 0 to 3, expected one bit"},
-        {"y = delay(a, b)", "got what changes, expected a constant from 0 to 4096"},
-        {"y = delay(a, 4097)", "got 4097, expected a constant from 0 to 4096"},
+        {"y = delay(a, b)", "got what changes, expected a constant from 1 to 4096"},
+        {"y = delay(a, 4097)", "got 4097, expected a constant from 1 to 4096"},
         {"y = majorty(a, b, c)", "did you mean `majority`?"},
         {"y = majority(a, b)", "got `majority` of 2 bits, expected an odd number"},
         {"y = clip(a)", "got `clip` with 1 argument, expected 3"},

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 namespace bitaxon::jit {
 namespace {
@@ -153,6 +154,13 @@ void Builder::collect() {
             collect_value(statement);
         }
     }
+    // Expressions are numbered in the order of the text; their evaluation keeps another one.
+    for (const Expr& expr : script_.ast.exprs) {
+        if (expr.kind == ExprKind::name && !registers_.contains(expr.text) &&
+            !wires_.contains(expr.text) && !inputs_.contains(expr.text)) {
+            inputs_.emplace(expr.text, input(expr.text, 1));
+        }
+    }
 }
 
 Netlist Builder::run() {
@@ -257,20 +265,20 @@ void Builder::put_output(std::string_view name, const Number& value) {
 // Flops that no output depends on, not even by way of others, are left out.
 void Builder::drop_unused_flops() {
     std::vector<char> used(net_.flops.size(), 0);
-    std::vector<NodeId> roots = net_.output_bits;
-    for (bool grew = true; grew;) {
-        grew = false;
-        for (const NodeId id : reachable(net_.graph, roots)) {
-            const Node& node = net_.graph[id];
-            if (node.op != Op::input || !net_.sources[node.payload].is_flop) {
-                continue;
-            }
+    std::vector<char> seen(net_.graph.size(), 0);
+    std::vector<NodeId> open = net_.output_bits;
+    while (!open.empty()) {
+        const NodeId id = open.back();
+        open.pop_back();
+        if (std::exchange(seen[id], 1) != 0) {
+            continue;
+        }
+        const Node& node = net_.graph[id];
+        open.insert(open.end(), node.arguments().begin(), node.arguments().end());
+        if (node.op == Op::input && net_.sources[node.payload].is_flop) {
             const std::size_t number = net_.sources[node.payload].port;
-            if (used[number] == 0) {
-                used[number] = 1;
-                roots.push_back(net_.flops[number].next);
-                grew = true;
-            }
+            used[number] = 1;
+            open.push_back(net_.flops[number].next);
         }
     }
     std::vector<Flop> kept;
@@ -312,9 +320,7 @@ Number Builder::read(const Expr& expr) {
     if (const auto found = wires_.find(expr.text); found != wires_.end()) {
         return wire(found->second, expr.position);
     }
-    const auto found = inputs_.find(expr.text);
-    return found != inputs_.end() ? found->second
-                                  : inputs_.emplace(expr.text, input(expr.text, 1)).first->second;
+    return inputs_.at(expr.text);
 }
 
 NodeId Builder::delay(ExprId delayed, std::size_t count, bool initial) {

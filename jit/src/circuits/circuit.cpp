@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 namespace bitaxon::jit {
 namespace {
 
@@ -114,6 +116,26 @@ void check_port(const CircuitPort& port, const StreamView& view, std::size_t row
     }
 }
 
+// Outputs are written by several threads: no two streams may share words.
+void check_apart(const CircuitPort& port, const StreamView& view) {
+    const auto words = static_cast<std::ptrdiff_t>(words_for(view.length));
+    const std::ptrdiff_t stream = std::abs(view.stream_stride);
+    const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(view.streams - 1) * stream + words;
+    if ((view.streams > 1 && stream < words) || (view.rows > 1 && std::abs(view.row_stride) < row)) {
+        throw_error(ErrorCode::invalid_shape, port.name, "streams that overlap one another",
+                    "rows and streams apart");
+    }
+}
+
+void check_clean(const CircuitPort& port, const StreamView& view) {
+    try {
+        check_tails(view);
+    } catch (const Error& error) {
+        const std::string_view what = error.what();
+        throw Error(error.code(), port.name + std::string(what.substr(what.find(':'))));
+    }
+}
+
 void check_count(std::string_view what, std::size_t got, std::size_t expected) {
     if (got != expected) {
         throw_error(ErrorCode::invalid_shape, what, fmt::format("{}", got),
@@ -165,11 +187,12 @@ void Circuit::run(const ExecutionContext& context, std::span<const StreamView> g
     }
     for (std::size_t k = 0; k < given.size(); ++k) {
         check_port(inputs()[k], given[k], rows, length, true);
-        check_tails(given[k]);
+        check_clean(inputs()[k], given[k]);
     }
     std::vector<Extent> read(given.begin(), given.end());
     for (std::size_t k = 0; k < results.size(); ++k) {
         check_port(outputs()[k], results[k], rows, length, false);
+        check_apart(outputs()[k], results[k]);
         const Extent written{StreamView(results[k])};
         for (const Extent& other : read) {
             if (written.meets(other)) {

@@ -218,7 +218,7 @@ Number CircuitExpressions::binary(const Expr& expr, const Number& a, const Numbe
         return expr.text == "+" ? numbers_.add(a, b) : numbers_.subtract(a, b);
     }
     if (expr.text == "*") {
-        check_magnitude(expr, magnitude(a) * magnitude(b));
+        check_magnitude(expr, 4 * magnitude(a) * magnitude(b));  // room for partial products
         return a.is_constant() ? numbers_.multiply(b, a) : numbers_.multiply(a, b);
     }
     if (expr.text == "<<" || expr.text == ">>" || expr.text == "//" || expr.text == "%") {
@@ -294,11 +294,8 @@ Number CircuitExpressions::call(const Expr& expr, const Arguments& args) {
 
 // delay(x, count, initial), of a bit.
 Number CircuitExpressions::delay(const Expr& expr, const Arguments& args) {
-    const std::int64_t count = args.size() > 1 ? constant(expr, *args[1], 0, kMaxDelay) : 1;
+    const std::int64_t count = args.size() > 1 ? constant(expr, *args[1], 1, kMaxDelay) : 1;
     const bool initial = args.size() > 2 && constant(expr, *args[2], 0, 1) != 0;
-    if (count == 0) {
-        return translate(ast_.children_of(expr).front());
-    }
     return numbers_.bit(
         names_.delay(ast_.children_of(expr).front(), static_cast<std::size_t>(count), initial));
 }
@@ -329,6 +326,8 @@ void CircuitExpressions::check_sign(const Expr& expr, const Number& value) const
                                         "0; keep the low bits, as in `u3(...)`",
                                         value.low, value.high, expr.text));
     }
+    check_magnitude(expr, static_cast<double>(value.high) +
+                              (value.bits.size() > kMaxCircuitBits ? 0x1p62 : 0));
 }
 
 void CircuitExpressions::check_magnitude(const Expr& expr, double magnitude) const {

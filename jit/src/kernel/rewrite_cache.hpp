@@ -15,12 +15,12 @@ namespace bitaxon::jit {
 
 /// The place of one kernel's rewriting in the cache. Its file is a text of the expression language:
 ///
-///     # bitaxon 0.1.0 6f9a..., fast, f64                  the key: version, rewriting passes,
-///     mode, dtype, # arguments: x f64, y f64                           arguments, and
-///     #| x^2 + 2*x*y                                      source
-///     # checksum 0123456789abcdef                         XXH3 of all other lines
-///     # rewrite a*b + c -> fma(a, b, c), 1 times          for explain()
-///     v0 = x0 + ...                                       what the ordinary parser reads
+///     # bitaxon 0.1.0 6f9a..., fast, f64           the key: version, rewriting passes, mode, dtype,
+///     # arguments: x y                             arguments,
+///     #| x^2 + 2*x*y                               source
+///     # checksum 0123456789abcdef                  XXH3 of all other lines
+///     # rewrite a*b + c -> fma(a, b, c), 1 times   for explain()
+///     v0 = x0 + ...                                what the ordinary parser reads
 ///
 /// The name is a hash of the key. A file is used only if its key is this kernel's to the letter,
 /// its checksum is right, and it parses to results of the right types; any other is written anew.
