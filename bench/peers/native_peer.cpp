@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <tbb/task_arena.h>
 #include <tbb/task_group.h>
+#include <tbb/version.h>
 
 #include <chrono>
 #include <cstdio>
