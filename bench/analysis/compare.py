@@ -72,16 +72,33 @@ def measures(result):
     return np.array(time), np.array(share)
 
 
+def median(values):
+    """Along the last axis, NaN left out; NaN where there is nothing else. NumPy's takes ten times as long."""
+    ordered = np.sort(values, axis=-1)  # NaN last
+    count = np.isfinite(values).sum(axis=-1, keepdims=True)
+    low, high = (np.take_along_axis(ordered, np.clip(k, 0, None), axis=-1) for k in ((count - 1) // 2, count // 2))
+    return np.where(count > 0, (low + high) / 2, math.nan)[..., 0]
+
+
 def spread(values):
     """Mean absolute deviation from the median, of each row; NaN are left out."""
-    return np.nanmean(np.abs(values - np.nanmedian(values, axis=-1, keepdims=True)), axis=-1)
+    apart = np.abs(values - median(values)[..., None])
+    known = np.isfinite(apart)
+    count = known.sum(axis=-1)
+    return np.where(count > 0, np.where(known, apart, 0).sum(axis=-1) / np.maximum(count, 1), math.nan)
 
 
 def statistic(values, is_new, floor):
-    """(ids,) difference of medians over the spread within old and new launches."""
+    """(ids,) difference of medians over the spread within old and new launches, pooled.
+
+    NaN where a side has too few quiet launches for its spread to mean anything.
+    """
     old, new = values[:, ~is_new], values[:, is_new]
-    difference = np.nanmedian(new, axis=1) - np.nanmedian(old, axis=1)
-    return difference / ((spread(old) + spread(new)) / 2 + floor)
+    counts = [np.isfinite(side).sum(axis=1) for side in (old, new)]
+    total = sum(np.where(n > 0, n * spread(side), 0) for n, side in zip(counts, (old, new)))
+    pooled = total / np.maximum(sum(counts) - 2, 1)
+    enough = np.minimum(*counts) >= samples.FEWEST_LAUNCHES
+    return np.where(enough, (median(new) - median(old)) / (pooled + floor), math.nan)
 
 
 def splits(count, new_count):
@@ -101,7 +118,7 @@ def splits(count, new_count):
 
 
 def robust_scale(values):
-    return float(np.nanmedian(np.abs(values - np.nanmedian(values))))
+    return float(median(np.abs(values - median(values))))
 
 
 def change_interval(old, new, name):
@@ -151,12 +168,13 @@ def compare(baseline, new, threshold=0.05, alpha=0.05):
     if len(names) >= FEWEST_IDS:
         expected = np.median([robust_scale(row) for row in permuted])
         noise = max(1.0, robust_scale(observed) / expected if expected > 0 else 1.0)
-    largest = np.nanmax(np.abs(np.where(judged, permuted, 0)), axis=1)
-    p = np.array([np.mean(largest >= abs(t) / noise * (1 - 1e-12)) for t in observed])
+    largest = np.abs(np.where(judged & np.isfinite(permuted), permuted, 0)).max(axis=1)
+    # Rounding must not make equal splits differ.
+    p = np.array([np.mean(largest >= abs(t) / noise * (1 - 1e-12)) if np.isfinite(t) else 1.0
+                  for t in observed])
 
     def median_change(measure, row):
-        return (np.nanmedian(tables[measure][row, is_new])
-                - np.nanmedian(tables[measure][row, ~is_new]))
+        return median(tables[measure][row, is_new]) - median(tables[measure][row, ~is_new])
 
     changes = []
     for i, name in enumerate(names):

@@ -43,9 +43,7 @@ def svg(figure, name):
     text = out.getvalue()
     text = text[text.index("<svg"):]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'<g id="[^"]*">', "<g>", text)
-    prefix = re.sub(r"\W+", "-", name)
-    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", text)
+    text = re.sub(r'<g id="[^"]*"', "<g", text)  # names of groups, the same in every picture
     text = re.sub(r'(<svg [^>]*?) height="[^"]*pt"', r"\1", text, count=1)
     text = re.sub(r'(<svg [^>]*?) width="[^"]*pt"', r"\1", text, count=1)
     text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)

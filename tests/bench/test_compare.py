@@ -9,22 +9,11 @@ import numpy as np
 import pytest
 
 from analysis import baselines, compare, results
-
-SLOWED = "kernels/popcount/avx2/"
+from conftest import SLOWED, scaled
 
 
 def words(comparison):
     return {c.name: c.word for c in comparison.changes if c.word not in ("no change", "control")}
-
-
-def scaled(result, name, factor):
-    """The result with all times of one id multiplied."""
-    out = dict(result, results=dict(result["results"]))
-    changed = copy.deepcopy(result["results"][name])
-    for launch in changed["launches"]:
-        launch["subject"]["nanoseconds"] = [t * factor for t in launch["subject"]["nanoseconds"]]
-    out["results"][name] = changed
-    return out
 
 
 def test_an_unchanged_build_changed_nowhere(recorded):
@@ -58,9 +47,16 @@ def test_fifteen_percent_show_whatever_the_id(recorded, name):
 
 def test_changes_below_the_threshold_are_none(recorded):
     name = "kernels/dot_f64/avx2/4096"
-    slower = scaled(recorded["again"], name, 1.03)
-    assert words(compare.compare(recorded["first"], slower)) == {}
-    assert words(compare.compare(recorded["first"], slower, threshold=0.02)) == {name: "regressed"}
+    slower = scaled(recorded["again"], name, 1.08)
+    assert words(compare.compare(recorded["first"], slower)) == {name: "regressed"}
+    assert words(compare.compare(recorded["first"], slower, threshold=0.1)) == {}
+
+
+def test_medians_leave_out_what_is_missing():
+    nan = np.nan
+    rows = np.array([[3.0, 1, 2, nan], [4, nan, nan, nan], [nan, nan, nan, nan], [4, 1, 2, 3]])
+    np.testing.assert_array_equal(compare.median(rows), [2, 4, nan, 2.5])
+    np.testing.assert_allclose(compare.spread(rows), [2 / 3, 0, nan, 1])
 
 
 def test_a_slower_clock_is_no_regression(recorded):
