@@ -89,7 +89,7 @@ test-arm:
 	scripts/arm-sysroot build/arm-sysroot
 	cmake --preset arm -DBITAXON_WERROR=$(BITAXON_WERROR)
 	cmake --build --preset arm -j $(JOBS)
-	ctest --preset arm
+	ctest --preset arm -j $(JOBS)
 
 test-avx512:
 	@scripts/install-packages $(BUILD_PACKAGES) $(AVX512_PACKAGES)
