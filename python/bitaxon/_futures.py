@@ -32,9 +32,8 @@ class Future(concurrent.futures.Future[_T], typing.Generic[_T]):
 
     def _start(self, pending: typing.Any) -> None:
         self._pending = pending
-        for call in [c for c in _calls if c[1].done()]:
-            _calls.discard(call)
         _calls.add((self._process, pending))
+        _forget_ended_calls()
 
     def _settle(self, value: typing.Any, error: typing.Optional[BaseException]) -> None:
         try:
@@ -81,8 +80,19 @@ class Future(concurrent.futures.Future[_T], typing.Generic[_T]):
 
 
 # Calls that may still run Python's code, by process: a call's worker is in it until after its future has
-# told everybody. Those that have ended go when the next one starts.
+# told everybody. Those that have ended are forgotten once they may be half of all.
 _calls: "set[tuple[int, typing.Any]]" = set()
+_many_calls = 64
+
+
+def _forget_ended_calls() -> None:
+    global _many_calls
+    if len(_calls) < _many_calls:
+        return
+    for call in list(_calls):  # a copy: other threads add to it
+        if call[1].done():
+            _calls.discard(call)
+    _many_calls = 64 + 2 * len(_calls)
 
 
 def _end_all() -> None:

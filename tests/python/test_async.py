@@ -204,6 +204,19 @@ def test_nothing_is_kept_once_a_call_is_done(rng):
     assert [ref() for ref in refs] == [None, None]
 
 
+def test_calls_that_ended_are_forgotten(rng):
+    layer = make_layer(rng)
+    X = rng.random((8, 20))
+
+    def submit(_):
+        for _ in range(500):
+            layer.submit_forward_batch(X).result()
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(submit, range(8)))
+    assert len(bx._futures._calls) < 1000
+
+
 def test_a_future_tells_its_progress(long):
     layer, X = long
     future = layer.submit_forward_batch(X)
