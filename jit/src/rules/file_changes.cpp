@@ -64,6 +64,7 @@ bool FileChanges::wait(int stop) {
     for (;;) {
         follow_folder();
         take_events();
+        quiet_ = false;
         if (news_ == News::complete) {
             break;
         }
@@ -75,7 +76,8 @@ bool FileChanges::wait(int stop) {
         if ((waits[0].revents & POLLIN) != 0) {
             return false;
         }
-        if (ready == 0 && (news_ == News::begun || looks_new())) {
+        quiet_ = ready == 0;
+        if (quiet_ && (news_ == News::begun || looks_new())) {
             break;
         }
     }
@@ -90,6 +92,13 @@ bool FileChanges::has_changed_again() {
         news_ = News::begun;
     }
     return news_ != News::none;
+}
+
+bool FileChanges::waits_for_more() {
+    if (!quiet_) {
+        news_ = News::begun;
+    }
+    return !quiet_;
 }
 
 void FileChanges::follow_folder() {

@@ -26,6 +26,10 @@ class FileChanges {
     /// Whether the file has changed since wait() returned, so that what was read may be half of it.
     bool has_changed_again();
 
+    /// For content that looks half written: whether wait() shall return once more, when the file
+    /// has been left alone for a while. False if it already has.
+    bool waits_for_more();
+
     /// Whether nobody tells, so that it looks every 25 ms.
     bool polls() const noexcept { return polls_.load(std::memory_order_relaxed); }
 
@@ -51,6 +55,7 @@ class FileChanges {
     int inotify_;
     int folder_ = -1;  // the watch's number
     News news_ = News::none;
+    bool quiet_ = false;  // nothing happened for a while before wait() returned
     std::optional<Stamp> seen_, last_;
     std::atomic<bool> polls_{true};
 };

@@ -111,6 +111,10 @@ bool RuleWatch::State::read_anew() {
     if (changes.has_changed_again() || (!made->error && now == text)) {
         return false;
     }
+    // Who writes in place empties the file first, and the kernel tells of that a moment later.
+    if (!made->error && now.empty() && changes.waits_for_more()) {
+        return false;
+    }
     text = std::move(now);
     if (!made->error) {
         try {
