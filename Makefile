@@ -47,7 +47,7 @@ test:
 	@scripts/install-packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
 	$(CONFIGURE)
 	cmake --build build -j $(JOBS)
-	ctest --preset release
+	ctest --preset release -j $(JOBS)
 	@echo 'NEON: skipped here; make test-arm runs it under qemu'
 	@echo 'AVX-512: skipped if this CPU lacks it; make test-avx512 runs it under bochs'
 
