@@ -146,8 +146,8 @@ NodeId Graph::make(Op op, Type type, std::span<const NodeId> args, std::uint64_t
 }
 
 NodeId Graph::intern(const Node& node) {
-    if (table_.size() < 2 * (nodes_.size() + 1)) {
-        grow_table(std::max<std::size_t>(256, table_.size() * 2));
+    if (entered_ < nodes_.size() || table_.size() < 2 * (nodes_.size() + 1)) {
+        enter_nodes();
     }
     const std::size_t last = table_.size() - 1;
     std::size_t slot = hash(node) & last;
@@ -163,25 +163,24 @@ NodeId Graph::intern(const Node& node) {
     const auto id = static_cast<NodeId>(nodes_.size());
     table_[slot] = id;
     nodes_.push_back(node);
+    ++entered_;
     return id;
 }
 
-void Graph::reserve(std::size_t count) {
-    nodes_.reserve(count);
-    if (const std::size_t slots = std::bit_ceil(2 * count + 2); slots > table_.size()) {
-        grow_table(slots);
+// Twice as many slots as there may be nodes.
+void Graph::enter_nodes() {
+    if (table_.size() < 2 * (nodes_.size() + 1)) {
+        const std::size_t room = std::max<std::size_t>(nodes_.size() + 1, nodes_.capacity());
+        table_.assign(std::bit_ceil(std::max<std::size_t>(256, 2 * room)), kNoNode);
+        entered_ = 0;
     }
-}
-
-void Graph::grow_table(std::size_t slots) {
-    table_.assign(slots, kNoNode);
     const std::size_t last = table_.size() - 1;
-    for (NodeId id = 0; id < nodes_.size(); ++id) {
-        std::size_t slot = hash(nodes_[id]) & last;
+    for (; entered_ < nodes_.size(); ++entered_) {
+        std::size_t slot = hash(nodes_[entered_]) & last;
         while (table_[slot] != kNoNode) {
             slot = (slot + 1) & last;
         }
-        table_[slot] = id;
+        table_[slot] = static_cast<NodeId>(entered_);
     }
 }
 

@@ -58,7 +58,7 @@ class Graph {
   public:
     std::size_t size() const noexcept { return nodes_.size(); }
     /// Makes room for so many nodes.
-    void reserve(std::size_t count);
+    void reserve(std::size_t count) { nodes_.reserve(count); }
     const Node& operator[](NodeId id) const noexcept { return nodes_[id]; }
     Type type(NodeId id) const noexcept { return nodes_[id].type; }
 
@@ -68,6 +68,13 @@ class Graph {
     NodeId make(Op op, Type type, std::span<const NodeId> args, std::uint64_t payload = 0);
     NodeId make(Op op, Type type, std::initializer_list<NodeId> args, std::uint64_t payload = 0) {
         return make(op, type, std::span{args.begin(), args.size()}, payload);
+    }
+
+    /// Adds a node that differs from all others, as make() would: its operands are in order, and it
+    /// is neither constant nor one of its operands.
+    NodeId append(const Node& node) {
+        nodes_.push_back(node);
+        return static_cast<NodeId>(nodes_.size() - 1);
     }
 
     NodeId constant_bits(Type type, std::uint64_t bits);
@@ -87,10 +94,12 @@ class Graph {
 
   private:
     NodeId intern(const Node& node);
-    void grow_table(std::size_t slots);
+    void enter_nodes();
 
     std::vector<Node> nodes_;
-    std::vector<NodeId> table_;  ///< open addressing; its size is a power of two
+    /// Open addressing; its size is a power of two. Appended nodes enter it when one is made.
+    std::vector<NodeId> table_;
+    std::size_t entered_ = 0;
 };
 
 inline constexpr std::size_t kMaxNodes = 200'000;

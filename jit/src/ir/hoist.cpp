@@ -63,6 +63,7 @@ Prologue hoist(Program& program, std::size_t uniform_count) {
         read_by_loop[root] = 1;
     }
 
+    // What is left keeps its order, so each node of the target is new and as it was.
     Graph target;
     target.reserve(nodes.size());
     std::vector<NodeId> moved(source.size(), kNoNode);
@@ -89,18 +90,18 @@ Prologue hoist(Program& program, std::size_t uniform_count) {
             }
             prologue.steps_.push_back(step);
             if (read_by_loop[id]) {
-                moved[id] = target.make(Op::uniform, node.type, {}, slot[id]);
+                moved[id] = target.append({Op::uniform, node.type, 0, {}, slot[id]});
             }
             continue;
         }
         if (!varies[id] && !read_by_loop[id]) {
             continue;
         }
-        std::array<NodeId, kMaxArguments> args{};
+        Node kept = node;
         for (std::size_t i = 0; i < node.count; ++i) {
-            args[i] = moved[node.args[i]];
+            kept.args[i] = moved[node.args[i]];
         }
-        moved[id] = target.make(node.op, node.type, {args.data(), node.count}, node.payload);
+        moved[id] = target.append(kept);
     }
     for (ProgramOutput& output : program.outputs) {
         output.value = moved[output.value];
