@@ -226,6 +226,17 @@ std::vector<std::uint16_t> all_orders(std::vector<Pattern>& patterns, std::uint1
     return numbers;
 }
 
+std::optional<Op> head(const Pattern& pattern) {
+    switch (pattern.kind) {
+    case PatternKind::variable:
+        return std::nullopt;
+    case PatternKind::operation:
+        return pattern.op;
+    default:
+        return Op::constant;
+    }
+}
+
 Condition condition_named(std::string_view name) {
     const auto* const at = std::find(std::begin(kConditions), std::end(kConditions), name);
     return static_cast<Condition>(at - std::begin(kConditions));
@@ -248,6 +259,11 @@ Rules::Rules() {
         for (const std::uint16_t order : all_orders(patterns_, rule.pattern)) {
             rules.push_back(rule);
             rules.back().pattern = order;
+        }
+    }
+    for (Pattern& pattern : patterns_) {
+        for (std::size_t i = 0; i < pattern.count; ++i) {
+            pattern.heads[i] = head(patterns_[pattern.args[i]]);
         }
     }
     all_ = by_op(rules);

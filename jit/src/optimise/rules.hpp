@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,8 @@ struct Pattern {
     std::uint8_t count = 0;
     std::uint8_t variable = 0;
     std::array<std::uint16_t, kMaxPatternArguments> args{};
+    /// What each argument's operation must be, if that is known: most patterns fail there.
+    std::array<std::optional<Op>, kMaxPatternArguments> heads{};
     double number = 0;  ///< 0 or 1 for a boolean
 };
 

@@ -153,6 +153,11 @@ class Simplifier {
             return false;
         }
         for (std::size_t i = 0; i < node.count; ++i) {
+            if (pattern.heads[i] && *pattern.heads[i] != graph_[node.args[i]].op) {
+                return false;
+            }
+        }
+        for (std::size_t i = 0; i < node.count; ++i) {
             if (!match(pattern.args[i], node.args[i], bindings)) {
                 return false;
             }
