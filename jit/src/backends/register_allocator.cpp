@@ -532,11 +532,14 @@ Allocation allocate(const Body& body, const Schedule& schedule, std::span<const 
                     const RegisterFile& file, int pins) {
     const std::vector<Carried> carried = list_carried(body, schedule.vectors);
     const ValueUses uses(body, schedule, carried);
-    Allocator allocator(body, schedule, uses, rules, file, carried);
-    Allocation made = allocator.run(pins, {});
-    const std::vector<char>& crowded = allocator.crowded_out();
-    if (std::find(crowded.begin(), crowded.end(), 1) == crowded.end()) {
-        return made;
+    std::vector<char> crowded;
+    {
+        Allocator allocator(body, schedule, uses, rules, file, carried);
+        Allocation made = allocator.run(pins, {});
+        crowded = allocator.crowded_out();
+        if (std::find(crowded.begin(), crowded.end(), 1) == crowded.end()) {
+            return made;
+        }
     }
     // A state that is pushed out in every step is better read from the stack in the first place.
     return Allocator(body, schedule, uses, rules, file, carried).run(pins, crowded);
