@@ -24,10 +24,9 @@ struct Analysis {
     std::vector<std::size_t> variables;
 };
 
-Analysis analyse(const Description& d, const FunctionTable& functions) {
-    Graph graph;
-    Evaluator evaluator(graph, d, functions, Type::f64);
-    const Rates start = start_of_step(evaluator, d);
+Analysis analyse(const Description& d, StepStart step) {
+    Graph& graph = step.graph;
+    const Rates& start = step.rates;
     Analysis result;
     result.variables = start.variables;
     if (start.rates.empty()) {
@@ -62,7 +61,7 @@ Analysis analyse(const Description& d, const FunctionTable& functions) {
         }
     }
     std::size_t culprit = 0;
-    if (!find_linear_system(evaluator, d, start, &culprit)) {
+    if (!find_linear_system(step.evaluator, d, start, &culprit)) {
         result.not_exact = culprit;
     }
     return result;
@@ -140,9 +139,9 @@ class Chooser {
 
 }  // namespace
 
-Choice choose_method(const Description& description, const FunctionTable& functions,
+Choice choose_method(const Description& description, const StepStart& start,
                      const std::string& wanted) {
-    const Analysis analysis = analyse(description, functions);
+    const Analysis analysis = analyse(description, start);
     const Chooser chooser(description, analysis);
     if (wanted != "auto" && std::none_of(methods().begin(), methods().end(),
                                          [&](const Method& m) { return m.name == wanted; })) {

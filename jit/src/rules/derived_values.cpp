@@ -77,7 +77,7 @@ void write(Type type, double value, std::byte* lane) {
 }  // namespace
 
 DerivedValues::DerivedValues(const Description& description, const FunctionTable& functions,
-                             std::string_view method) {
+                             const StepStart& start, std::string_view method) {
     if (description.refractory) {
         Graph graph;
         Evaluator evaluator(graph, description, functions, Type::f64);
@@ -88,18 +88,16 @@ DerivedValues::DerivedValues(const Description& description, const FunctionTable
     }
     if (method == "exact" && std::any_of(description.variables.begin(), description.variables.end(),
                                          [](const Variable& v) { return v.rate.has_value(); })) {
-        Graph graph;
-        Evaluator evaluator(graph, description, functions, Type::f64);
-        const Rates start = start_of_step(evaluator, description);
+        StepStart step = start;
         std::size_t culprit = 0;
         const std::optional<LinearSystem> system =
-            find_linear_system(evaluator, description, start, &culprit);
+            find_linear_system(step.evaluator, description, step.rates, &culprit);
         layout_ = {system->variables, system->drives.size()};
-        frozen_ = start.frozen;
+        frozen_ = step.rates.frozen;
         diagonal_ = system->is_diagonal();
-        propagators_ =
-            compile(evaluator, diagonal_ ? diagonal_propagator(graph, *system, evaluator.dt())
-                                         : coefficients(graph, *system));
+        propagators_ = compile(step.evaluator, diagonal_ ? diagonal_propagator(step.graph, *system,
+                                                                               step.evaluator.dt())
+                                                         : coefficients(step.graph, *system));
     }
 }
 
@@ -134,14 +132,15 @@ std::vector<PerNeuron> DerivedValues::evaluate(const Formulas& formulas,
         }
     }
     std::vector<PerNeuron> results(formulas.results, PerNeuron(rows));
-    std::vector<std::array<std::byte, kBlock * 8>> columns(formulas.inputs.size());
+    const std::size_t block = std::min(kBlock, rows);
+    std::vector<std::byte> columns(formulas.inputs.size() * block * 8);
     std::vector<const void*> inputs;
-    for (const auto& column : columns) {
-        inputs.push_back(column.data());
+    for (std::size_t k = 0; k < formulas.inputs.size(); ++k) {
+        inputs.push_back(columns.data() + k * block * 8);
     }
-    for (std::size_t first = 0; first < rows; first += kBlock) {
-        const std::size_t count = std::min(kBlock, rows - first);
-        for (std::size_t k = 0; k < columns.size(); ++k) {
+    for (std::size_t first = 0; first < rows; first += block) {
+        const std::size_t count = std::min(block, rows - first);
+        for (std::size_t k = 0; k < formulas.inputs.size(); ++k) {
             const Leaf& leaf = formulas.inputs[k];
             const auto bytes = static_cast<std::size_t>(lane_bytes(leaf.type));
             for (std::size_t row = 0; row < count; ++row) {
@@ -150,7 +149,7 @@ std::vector<PerNeuron> DerivedValues::evaluate(const Formulas& formulas,
                     const PerNeuron& given = parameters[leaf.index];
                     value = given[given.size() == 1 ? 0 : first + row];
                 }
-                write(leaf.type, value, columns[k].data() + row * bytes);
+                write(leaf.type, value, columns.data() + k * block * 8 + row * bytes);
             }
         }
         std::vector<void*> outputs;

@@ -17,8 +17,10 @@ using PerNeuron = std::vector<double>;
 /// Const and thread-safe after construction.
 class DerivedValues {
   public:
+    DerivedValues() = default;
+    /// `start` is that of a step in f64.
     DerivedValues(const Description& description, const FunctionTable& functions,
-                  std::string_view method);
+                  const StepStart& start, std::string_view method);
 
     std::size_t size() const noexcept { return layout_.size(); }
     /// All values by their numbers in the layout; those that the rule doesn't use are empty.

@@ -32,6 +32,12 @@ Evaluator::Evaluator(Graph& graph, const Description& description, const Functio
                      Type real)
     : graph_(graph), description_(description), functions_(functions), real_(real) {}
 
+Evaluator::Evaluator(Graph& graph, const Evaluator& other)
+    : graph_(graph), description_(other.description_), functions_(other.functions_),
+      real_(other.real_), leaves_(other.leaves_), values_(other.values_), time_(other.time_),
+      evaluated_(other.evaluated_), evaluations_(other.evaluations_),
+      noise_allowed_(other.noise_allowed_) {}
+
 NodeId Evaluator::leaf(LeafKind kind, std::uint32_t index, Type type) {
     const Leaf leaf{kind, index, type};
     const auto found = std::find(leaves_.begin(), leaves_.end(), leaf);

@@ -32,6 +32,8 @@ class Evaluator {
   public:
     Evaluator(Graph& graph, const Description& description, const FunctionTable& functions,
               Type real);
+    /// Goes on in a copy of the other's graph.
+    Evaluator(Graph& graph, const Evaluator& other);
 
     Graph& graph() noexcept { return graph_; }
     const Graph& graph() const noexcept { return graph_; }

@@ -17,13 +17,13 @@ std::string refractory_repr(const std::variant<double, std::string>& refractory)
 
 }  // namespace
 
-Rule::State::State(const RuleOptions& o)
-    : options(o), description(options),
-      choice(choose_method(description, functions(), options.method)),
-      derived(description, functions(), choice.method) {
+Rule::State::State(const RuleOptions& o) : options(o), description(options) {
     if (options.name.empty()) {
         options.name = "rule";
     }
+    const StepStart start(description, functions(), Type::f64);
+    choice = choose_method(description, start, options.method);
+    derived = DerivedValues(description, functions(), start, choice.method);
     derived_count = derived.size();
     // What is wrong with the rule is reported while it is made.
     Graph graph;
@@ -33,13 +33,13 @@ Rule::State::State(const RuleOptions& o)
             initial_value(evaluator, description, k);
         }
     }
-    checked_ = build(Type::f64);
+    checked_ = build_step(description, start, choice.method);
     random = checked_.random;
     external = checked_.external;
 }
 
 StepGraph Rule::State::build(Type real) const {
-    return build_step(description, functions(), choice.method, real);
+    return build_step(description, StepStart(description, functions(), real), choice.method);
 }
 
 const OptimisedStep& Rule::State::step(Type real) const {

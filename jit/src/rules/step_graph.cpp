@@ -113,18 +113,17 @@ NodeId fitted_mask(Graph& graph, NodeId mask, Type type) {
 // Builds the phases of a step one after the other.
 class StepBuilder {
   public:
-    StepBuilder(const Description& description, const FunctionTable& functions, Type real)
-        : d_(description), real_(real), evaluator_(step_.graph, description, functions, real),
-          graph_(step_.graph) {}
+    StepBuilder(const Description& description, StepStart& start)
+        : d_(description), start_(start.rates), evaluator_(start.evaluator), graph_(start.graph),
+          real_(evaluator_.real()) {}
 
     StepGraph build(const Method& method) {
-        const Rates start = start_of_step(evaluator_, d_);
         if (d_.refractory) {
             counter_ = evaluator_.leaf(LeafKind::refractory, 0, counter_type(real_));
             refractory_ = graph_.make(Op::less, mask_of(real_),
                                       {graph_.integer(counter_type(real_), 0), counter_});
         }
-        integrate(start, method);
+        integrate(method);
         update();
         threshold();
         reset();
@@ -136,25 +135,28 @@ class StepBuilder {
             step_.random = step_.random || op == Op::rand || op == Op::randn;
             step_.external = step_.external || op == Op::external;
         }
+        step_.graph = std::move(graph_);
         return std::move(step_);
     }
 
   private:
-    void integrate(const Rates& start, const Method& method);
+    void integrate(const Method& method);
     void update();
     void threshold();
     void reset();
 
     const Description& d_;
+    const Rates& start_;
+    Evaluator& evaluator_;
+    Graph& graph_;
     Type real_;
     StepGraph step_;
-    Evaluator evaluator_;
-    Graph& graph_;
     NodeId counter_ = kNoNode;
     NodeId refractory_ = kNoNode;
 };
 
-void StepBuilder::integrate(const Rates& start, const Method& method) {
+void StepBuilder::integrate(const Method& method) {
+    const Rates& start = start_;
     if (start.rates.empty()) {
         return;
     }
@@ -276,21 +278,20 @@ void name_start_of_step(Evaluator& evaluator, const Description& d) {
     evaluator.set_time(evaluator.time());
 }
 
-Rates start_of_step(Evaluator& evaluator, const Description& d) {
+StepStart::StepStart(const Description& d, const FunctionTable& functions, Type real)
+    : evaluator(graph, d, functions, real) {
     name_start_of_step(evaluator, d);
-    Rates start;
     for (std::size_t k = 0; k < d.variables.size(); ++k) {
         if (d.variables[k].rate) {
-            start.variables.push_back(k);
-            start.values.push_back(evaluator.values()[k]);
-            start.frozen.push_back(d.variables[k].unless_refractory ? 1 : 0);
+            rates.variables.push_back(k);
+            rates.values.push_back(evaluator.values()[k]);
+            rates.frozen.push_back(d.variables[k].unless_refractory ? 1 : 0);
         }
     }
     for (std::uint32_t k = 0; k < d.noises.size(); ++k) {
-        start.noises.push_back(evaluator.leaf(LeafKind::noise, k, evaluator.real()));
+        rates.noises.push_back(evaluator.leaf(LeafKind::noise, k, real));
     }
-    start.rates = evaluate_rates(evaluator, d, start.variables);
-    return start;
+    rates.rates = evaluate_rates(evaluator, d, rates.variables);
 }
 
 std::optional<LinearSystem> find_linear_system(Evaluator& evaluator, const Description& d,
@@ -315,9 +316,9 @@ NodeId initial_value(Evaluator& evaluator, const Description& d, std::size_t num
     return value;
 }
 
-StepGraph build_step(const Description& description, const FunctionTable& functions,
-                     std::string_view method_name, Type real) {
-    return StepBuilder(description, functions, real).build(method(method_name));
+StepGraph build_step(const Description& description, StepStart start,
+                     std::string_view method_name) {
+    return StepBuilder(description, start).build(method(method_name));
 }
 
 }  // namespace bitaxon::jit

@@ -16,11 +16,6 @@ struct Choice {
     std::string reason;
 };
 
-/// Picks the method, or checks the one that was asked for. @throws Error naming the equation that
-/// forbids it
-Choice choose_method(const Description& description, const FunctionTable& functions,
-                     const std::string& wanted);
-
 /// A neuron is refractory while its counter is above 0; it counts down each step.
 struct StepGraph {
     Graph graph;
@@ -37,9 +32,6 @@ struct StepGraph {
 
 /// Type of the refractory counter: an integer as wide as `real`.
 constexpr Type counter_type(Type real) noexcept { return integer_of(real); }
-
-StepGraph build_step(const Description& description, const FunctionTable& functions,
-                     std::string_view method, Type real);
 
 /// What a variable that has an initial value begins with: an expression of parameters, dt and
 /// random numbers.
@@ -68,10 +60,27 @@ struct Rates {
     std::vector<NodeId> noises;
     std::vector<char> frozen;
 };
-/// Sets the evaluator's names to the start of a step; the second one evaluates the equations there
-/// too.
+/// Sets the evaluator's names to the start of a step.
 void name_start_of_step(Evaluator& evaluator, const Description& description);
-Rates start_of_step(Evaluator& evaluator, const Description& description);
+
+/// A step as far as it goes without a method: what a method is chosen by, and what is built on.
+struct StepStart {
+    StepStart(const Description& description, const FunctionTable& functions, Type real);
+    StepStart(const StepStart& other)
+        : graph(other.graph), evaluator(graph, other.evaluator), rates(other.rates) {}
+    StepStart& operator=(const StepStart&) = delete;
+
+    Graph graph;
+    Evaluator evaluator;  ///< in that graph
+    Rates rates;
+};
+
+/// Picks the method, or checks the one that was asked for. @throws Error naming the equation that
+/// forbids it
+Choice choose_method(const Description& description, const StepStart& start,
+                     const std::string& wanted);
+
+StepGraph build_step(const Description& description, StepStart start, std::string_view method);
 
 /// The linear system that `exact` solves, in the evaluator's graph.
 std::optional<LinearSystem> find_linear_system(Evaluator& evaluator, const Description& description,
