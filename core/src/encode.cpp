@@ -146,16 +146,11 @@ StreamArray encode_by_comparison(const ExecutionContext& context, std::span<cons
         encoder.index.period = length;
     }
     const Sequence first(encoder, first_index);
-    const Sequence last =
-        first.at(first_index + (values.size() - 1));  // the one that may not exist
-
+    static_cast<void>(for_stream(encoder, first_index + (values.size() - 1)));  // may not exist
     std::vector<std::uint64_t> thresholds(values.size());
-    std::vector<SourceId> sources(values.size());
-    for (std::size_t i = 0; i < values.size(); ++i) {
+    for (std::size_t i = 0; i < values.size(); ++i)
         thresholds[i] = first.threshold(probabilities[i]);
-        sources[i] = first.is_shared() ? last.source() : first.at(first_index + i).source();
-    }
-    streams.set_sources(std::move(sources));
+    std::vector<SourceId> sources(values.size(), first.source());
 
     constexpr std::uint64_t kPartBits = 1 << 12;  // whose numbers stay in L1
     constexpr std::uint64_t kPieceBits = 1 << 18;
@@ -171,13 +166,17 @@ StreamArray encode_by_comparison(const ExecutionContext& context, std::span<cons
         const std::size_t begin = piece / parts * group;
         const std::size_t end = std::min(begin + group, values.size());
         for (std::size_t i = begin; i < end; ++i) {
-            if (i == begin || !first.is_shared())
-                first.at(first_index + i).fill(first_bit + start, numbers, thresholds[i]);
+            if (i == begin || !first.is_shared()) {
+                const Sequence own = first.at(first_index + i);
+                own.fill(first_bit + start, numbers, thresholds[i]);
+                if (start == 0) sources[i] = own.source();
+            }
             context.kernels().encode_threshold(numbers.data(), numbers.size(), thresholds[i],
                                                streams.row(0) + i * streams.words_per_stream() +
                                                    start / 64);
         }
     });
+    streams.set_sources(std::move(sources));
     return streams;
 }
 
