@@ -226,12 +226,13 @@ class Machine {
     std::string problem_;
 };
 
-std::string check(const Program& program, Target target, const RegisterFile& file, int vectors) {
+std::string check(const Program& program, Target target, const RegisterFile& file, int vectors,
+                  int budget) {
     const Body body = legalise(program, target);
-    const Schedule order = schedule(body, vectors);
+    const Schedule order = Scheduler(body).run(vectors, budget);
     const std::vector<OperandRules> rules = rules_of(body);
     for (const bool pin : {false, true}) {
-        const int pins = pin ? spare_registers(file, pressure(body), vectors) : 0;
+        const int pins = pin ? spare_registers(file, order) : 0;
         const Allocation allocation = allocate(body, order, rules, file, pins);
         const std::string problem = Machine(body, order, rules, file, allocation).run();
         if (!problem.empty()) {
@@ -248,9 +249,12 @@ TEST(RegisterAllocator, EveryInstructionFindsItsValues) {
                                                 .reach = seed % 3 == 0 ? 50U : 10U});
         const int vectors = static_cast<int>(1 + seed % 4);
         const int registers = static_cast<int>(7 + seed % 14);
-        ASSERT_EQ(check(random.program(), Target::avx2, small_file(registers, 0), vectors), "")
+        const int budget = static_cast<int>(seed % 7) * 8;
+        ASSERT_EQ(check(random.program(), Target::avx2, small_file(registers, 0), vectors, budget),
+                  "")
             << "seed " << seed;
-        ASSERT_EQ(check(random.program(), Target::avx512, small_file(registers, 3), vectors), "")
+        ASSERT_EQ(check(random.program(), Target::avx512, small_file(registers, 3), vectors, budget),
+                  "")
             << "seed " << seed << " with mask registers";
     }
 }
@@ -263,9 +267,12 @@ TEST(RegisterAllocator, StatesEndWhereTheyBegan) {
                                                 .reach = seed % 3 == 0 ? 50U : 10U});
         const int vectors = static_cast<int>(1 + seed % 4);
         const int registers = static_cast<int>(8 + seed % 20);
-        ASSERT_EQ(check(random.program(), Target::avx2, small_file(registers, 0), vectors), "")
+        const int budget = static_cast<int>(seed % 7) * 8;
+        ASSERT_EQ(check(random.program(), Target::avx2, small_file(registers, 0), vectors, budget),
+                  "")
             << "seed " << seed;
-        ASSERT_EQ(check(random.program(), Target::avx512, small_file(registers, 3), vectors), "")
+        ASSERT_EQ(check(random.program(), Target::avx512, small_file(registers, 3), vectors, budget),
+                  "")
             << "seed " << seed << " with mask registers";
     }
 }
@@ -289,10 +296,10 @@ Program chain(int length, int alive) {
 
 TEST(RegisterAllocator, NothingIsSpilledWhereRegistersSuffice) {
     const Body body = legalise(chain(40, 8), Target::avx2);
-    const Schedule order = schedule(body, 2);
+    const Schedule order = Scheduler(body).run(1, 9);
     const std::vector<OperandRules> rules = rules_of(body);
     const auto spills = [&](const RegisterFile& file) {
-        return allocate(body, order, rules, file, spare_registers(file, pressure(body), 2)).spills;
+        return allocate(body, order, rules, file, spare_registers(file, order)).spills;
     };
     EXPECT_EQ(spills(small_file(11, 0)), 0);
     EXPECT_GT(spills(small_file(8, 0)), 0);
@@ -300,10 +307,10 @@ TEST(RegisterAllocator, NothingIsSpilledWhereRegistersSuffice) {
 
 TEST(RegisterAllocator, ConstantsStayInSpareRegisters) {
     const Body body = legalise(chain(12, 4), Target::avx2);
-    const Schedule order = schedule(body, 1);
+    const Schedule order = Scheduler(body).run(1, 14);
     const std::vector<OperandRules> rules = rules_of(body);
     const RegisterFile file = small_file(16, 0);
-    const int pins = spare_registers(file, pressure(body), 1);
+    const int pins = spare_registers(file, order);
     EXPECT_EQ(allocate(body, order, rules, file, pins).pinned.size(), 4U);
     EXPECT_TRUE(allocate(body, order, rules, file, 0).pinned.empty());
 }

@@ -40,7 +40,7 @@ class Generator {
     MachineCode run();
 
   private:
-    int vectors_of_main_loop(const Pressure& demand) const;
+    int vectors_of_main_loop(int wanted) const;
     void allocate_variants();
     void write_function(Assembler& out, A64Writer& writer, const A64Frame& frame);
     void write_loop(Assembler& out, A64Writer& writer, const A64Frame& frame,
@@ -60,13 +60,10 @@ class Generator {
 
 // Vectors join their bits to a byte one after the other, so a tile is a part of a byte or whole
 // bytes.
-int Generator::vectors_of_main_loop(const Pressure& demand) const {
-    constexpr int kByteOfRows = 8;
-    const LoopShape shape =
-        choose_loop_shape(body_, demand, std::popcount(kAllotted), kByteOfRows, options_.unroll, false);
+int Generator::vectors_of_main_loop(int wanted) const {
     const bool has_bits = std::any_of(body_.outputs.begin(), body_.outputs.end(),
                                       [](const ProgramOutput& output) { return output.bits; });
-    const auto vectors = static_cast<unsigned>(shape.vectors);
+    const auto vectors = static_cast<unsigned>(wanted);
     return static_cast<int>(has_bits ? std::bit_floor(vectors) : vectors);
 }
 
@@ -75,13 +72,16 @@ void Generator::allocate_variants() {
     file.vectors = kAllotted;
     file.stack_form = MemoryForm::none;
     const std::vector<OperandRules> rules = a64_operand_rules(body_);
-    const Pressure demand = pressure(body_);
+    const Scheduler scheduler(body_);
+    constexpr int kByteOfRows = 8;
+    const LoopShape shape = choose_loop_shape(body_, scheduler, std::popcount(kAllotted),
+                                              kByteOfRows, options_.unroll, false);
     const auto add = [&](int vectors, bool masked, bool pin) {
-        const int pins = pin ? spare_registers(file, demand, vectors) : 0;
-        variants_.push_back(
-            {vectors, masked, allocate(body_, schedule(body_, vectors), rules, file, pins)});
+        const Schedule schedule = scheduler.run(vectors, shape.budget);
+        const int pins = pin ? spare_registers(file, schedule) : 0;
+        variants_.push_back({vectors, masked, allocate(body_, schedule, rules, file, pins)});
     };
-    const int vectors = vectors_of_main_loop(demand);
+    const int vectors = vectors_of_main_loop(shape.vectors);
     if (vectors > 1) {
         add(vectors, false, true);
     }

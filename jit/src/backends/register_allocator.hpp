@@ -98,9 +98,9 @@ struct Allocation {
 Allocation allocate(const Body& body, const Schedule& schedule, std::span<const OperandRules> rules,
                     const RegisterFile& file, int pins);
 
-/// How many registers so many vectors of the body leave to spare for leaves.
-inline int spare_registers(const RegisterFile& file, const Pressure& demand, int vectors) {
-    return std::max(0, std::popcount(file.vectors) - demand.of(vectors) - 2);
+/// How many registers the schedule leaves to spare for leaves.
+inline int spare_registers(const RegisterFile& file, const Schedule& schedule) {
+    return std::max(0, std::popcount(file.vectors) - schedule.alive - 2);
 }
 
 }  // namespace bitaxon::jit

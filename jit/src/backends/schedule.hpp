@@ -4,6 +4,7 @@
 #include "legalise.hpp"
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace bitaxon::jit {
@@ -32,29 +33,74 @@ struct ScheduleItem {
 
 inline constexpr std::uint32_t kNever = 0xffffffff;
 
-/// `vectors` times the primitives, one vector of rows after the other: the processor overlaps them
-/// by itself, and the registers that one vector no longer needs serve the next. Leaves are not in
-/// it: they are read where they are used. Stores come as soon as their value is known and all
-/// inputs of the vector have been read once, because outputs may alias inputs. With steps only
-/// per-step outputs are stored in the body.
+/// The primitives of several vectors of rows. Leaves are not in it: they are read where they are
+/// used. Stores come as soon as their value is known and all inputs of the vector have been read
+/// once, because outputs may alias inputs. With steps only per-step outputs are stored in the body.
 struct Schedule {
     std::vector<ScheduleItem> items;
     std::vector<std::uint32_t> first_store;  ///< position in items, for each vector; kNever: none
     int vectors = 1;
+    int alive = 0;  ///< most values alive at once, but for leaves that are the same in all rows
 };
 
-Schedule schedule(const Body& body, int vectors);
+/// What depends on what in a body, and the orders that this allows.
+class Scheduler {
+  public:
+    static constexpr int kPipes = 2;  ///< primitives that start in a cycle
 
-/// Most values alive at once in one vector of the body, and how many of these go from step to step:
-/// what decides how many vectors a loop body takes.
-struct Pressure {
-    int total = 0;
-    int carried = 0;
+    /// The body must outlive it.
+    explicit Scheduler(const Body& body);
 
-    /// The same for several vectors, one after the other.
-    int of(int vectors) const noexcept { return total + (vectors - 1) * carried; }
+    /// Primitives of one vector.
+    int length() const noexcept { return static_cast<int>(primitives_.size()); }
+    /// Cycles that the longest chain of primitives takes, about.
+    int height() const noexcept { return height_; }
+
+    /// List scheduling with a budget of registers (Goodman and Hsu 1988): while fewer values than
+    /// `budget` are alive, what the longest chain waits for goes first, whichever vector's it is;
+    /// else what frees registers.
+    Schedule run(int vectors, int budget) const;
+
+  private:
+    class Run;
+
+    struct Dependences {
+        std::int32_t height = 0;       ///< cycles from its start to the end of its longest chain
+        std::uint32_t first_user = 0;  ///< in users_
+        std::uint32_t late_reads = 0;  ///< by stores, and at the end of a step
+        std::uint16_t arguments = 0;   ///< that are primitives
+        bool is_stored = false;
+        bool reads_input = false;
+    };
+
+    std::span<const NodeId> users(NodeId id) const {
+        return {users_.data() + of_[id].first_user, of_[id + 1].first_user - of_[id].first_user};
+    }
+    /// Calls f for each different argument that is not the same in all rows.
+    template <class F>
+    void each_argument(NodeId id, F f) const {
+        const std::span<const NodeId> arguments = body_.nodes[id].arguments();
+        for (std::size_t i = 0; i < arguments.size(); ++i) {
+            bool again = false;
+            for (std::size_t k = 0; k < i; ++k) {
+                again = again || arguments[k] == arguments[i];
+            }
+            if (!again && !is_shared(body_.nodes[arguments[i]].op)) {
+                f(arguments[i]);
+            }
+        }
+    }
+    void list_users();
+    void list_outputs();
+    void measure_chains();
+
+    const Body& body_;
+    std::vector<NodeId> primitives_;
+    std::vector<Dependences> of_;  ///< by node, and one more
+    std::vector<NodeId> users_;
+    std::vector<std::uint16_t> stores_;  ///< outputs that are stored in the body
+    std::vector<NodeId> only_stored_;    ///< inputs that no primitive reads
+    int height_ = 0;
 };
-
-Pressure pressure(const Body& body);
 
 }  // namespace bitaxon::jit

@@ -91,14 +91,15 @@ class Generator {
 
 void Generator::allocate_variants() {
     const RegisterFile unmasked = register_file(target_, false);
-    const Pressure demand = pressure(body_);
-    shape_ = choose_loop_shape(body_, demand, std::popcount(unmasked.vectors), rows_, options_.unroll,
-                               options_.streaming_stores);
+    const Scheduler scheduler(body_);
+    shape_ = choose_loop_shape(body_, scheduler, std::popcount(unmasked.vectors), rows_,
+                               options_.unroll, options_.streaming_stores);
     const std::vector<OperandRules> rules = x86_operand_rules(body_, target_);
     const auto add = [&](int vectors, bool masked, bool pin) {
         Variant variant{vectors, masked, register_file(target_, masked), {}};
-        const int pins = pin ? spare_registers(variant.file, demand, vectors) : 0;
-        variant.allocation = allocate(body_, schedule(body_, vectors), rules, variant.file, pins);
+        const Schedule schedule = scheduler.run(vectors, shape_.budget);
+        const int pins = pin ? spare_registers(variant.file, schedule) : 0;
+        variant.allocation = allocate(body_, schedule, rules, variant.file, pins);
         variants_.push_back(std::move(variant));
     };
     if (!shape_.only_masked) {

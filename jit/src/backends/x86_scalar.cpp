@@ -49,13 +49,24 @@ class ScalarGenerator {
         std::uint32_t gp = 0;
     };
 
+    // A comparison, or its opposite, that processor flags can hold.
+    struct Condition {
+        NodeId comparison = kNoNode;
+        bool negated = false;
+    };
+
     void plan();
+    void choose_inlined();
+    Condition condition_of(NodeId id) const;
+    bool is_low_half(NodeId id) const;
     void write_prologue();
     void write_step();
     void write_epilogue();
     void compute(NodeId id);
     void write_binary(NodeId id, x86::Inst::Id instruction);
     void write_shift(NodeId id);
+    /// Sets the flags; the condition code under which the condition holds.
+    x86::CondCode write_condition(Condition condition);
     void write_comparison(NodeId id);
     void write_select(NodeId id);
     void write_conversion(NodeId id);
@@ -71,7 +82,7 @@ class ScalarGenerator {
     x86::Gp in_register(NodeId id, x86::Gp scratch);
     void move(x86::Gp to, NodeId from);
     std::uint32_t take();
-    void release_dead(std::size_t position);
+    void release(NodeId id, std::size_t position);
 
     // Stack: pointers of the arrays, then their bytes a step.
     x86::Mem input_pointer(std::size_t k) const { return x86::qword_ptr(x86::rsp, offset(k)); }
@@ -88,6 +99,7 @@ class ScalarGenerator {
     bool listing_;
     std::vector<NodeId> nodes_;
     std::vector<std::size_t> last_use_;  ///< position in nodes_; roots and states: the end
+    std::vector<char> inlined_;          ///< by node: computed by those that read it
     std::vector<Place> places_;
     std::vector<std::uint32_t> free_;
     std::vector<NodeId> state_nodes_;    ///< the input node of each state, or kNoNode
@@ -149,6 +161,7 @@ void ScalarGenerator::plan() {
     for (const NodeId root : roots) {
         last_use_[root] = std::numeric_limits<std::size_t>::max();
     }
+    choose_inlined();
     free_.assign(std::rbegin(kValueRegisters), std::rend(kValueRegisters));
     for (const ProgramState& state : program_.states) {
         NodeId now = kNoNode;
@@ -165,6 +178,59 @@ void ScalarGenerator::plan() {
     }
 }
 
+ScalarGenerator::Condition ScalarGenerator::condition_of(NodeId id) const {
+    const Node& node = graph_[id];
+    if (node.op == Op::int_less || node.op == Op::int_equal) {
+        return {id, false};
+    }
+    if (node.op == Op::bit_xor && is_mask(node.type) && graph_.is_constant(node.args[1]) &&
+        graph_.integer_value(node.args[1]) == -1) {
+        const Condition opposite = condition_of(node.args[0]);
+        return {opposite.comparison, !opposite.negated};
+    }
+    return {};
+}
+
+// Shifted up by 16 bits: the first half of what makes an i16.
+bool ScalarGenerator::is_low_half(NodeId id) const {
+    const Node& node = graph_[id];
+    return node.op == Op::shl && !is_wide(id) && graph_.is_constant(node.args[1]) &&
+           graph_[node.args[1]].payload == 16 && !graph_.is_constant(node.args[0]);
+}
+
+// Masks that only choose are never made, and neither is half of an i16. What they read lives as
+// long as they would.
+void ScalarGenerator::choose_inlined() {
+    inlined_.assign(graph_.size(), 0);
+    for (const NodeId id : nodes_) {
+        inlined_[id] = condition_of(id).comparison != kNoNode || is_low_half(id);
+    }
+    for (const ProgramState& state : program_.states) {
+        inlined_[state.next] = 0;
+    }
+    for (const ProgramOutput& output : program_.outputs) {
+        inlined_[output.value] = inlined_[output.value] && output.bits;
+    }
+    for (auto id = nodes_.rbegin(); id != nodes_.rend(); ++id) {
+        const Node& node = graph_[*id];
+        for (std::size_t i = 0; i < node.count; ++i) {
+            const NodeId argument = node.args[i];
+            const bool chooses = node.op == Op::select && i == 0;
+            const bool turns = inlined_[*id] && node.op == Op::bit_xor;
+            const bool makes_i16 = node.op == Op::sar && !is_wide(*id) && i == 0 &&
+                                   graph_.is_constant(node.args[1]) &&
+                                   graph_[node.args[1]].payload == 16;
+            inlined_[argument] =
+                inlined_[argument] && (is_low_half(argument) ? makes_i16 : chooses || turns);
+        }
+        for (const NodeId argument : node.arguments()) {
+            if (inlined_[*id]) {
+                last_use_[argument] = std::max(last_use_[argument], last_use_[*id]);
+            }
+        }
+    }
+}
+
 std::uint32_t ScalarGenerator::take() {
     if (free_.empty()) {
         refuse("more values are alive than there are registers");
@@ -174,13 +240,15 @@ std::uint32_t ScalarGenerator::take() {
     return gp;
 }
 
-void ScalarGenerator::release_dead(std::size_t position) {
-    for (const NodeId argument : graph_[nodes_[position]].arguments()) {
-        Place& place = places_[argument];
-        if (place.in_register && last_use_[argument] == position) {
-            place.in_register = false;
-            free_.push_back(place.gp);
+// The value is read at the position: by its last reader, perhaps.
+void ScalarGenerator::release(NodeId id, std::size_t position) {
+    if (inlined_[id]) {
+        for (const NodeId argument : graph_[id].arguments()) {
+            release(argument, position);
         }
+    } else if (places_[id].in_register && last_use_[id] == position) {
+        places_[id].in_register = false;
+        free_.push_back(places_[id].gp);
     }
 }
 
@@ -311,12 +379,9 @@ void ScalarGenerator::write_shift(NodeId id) {
     }
     const std::uint64_t bits = is_wide(id) ? 64 : 32;
     const std::uint64_t count = graph_[node.args[1]].payload;
-    const Node& value = graph_[node.args[0]];
-    // The wrap of i16: one instruction in place of two shifts.
-    if (node.op == Op::sar && count == 16 && bits == 32 && value.op == Op::shl &&
-        graph_.is_constant(value.args[1]) && graph_[value.args[1]].payload == 16 &&
-        places_[value.args[0]].in_register) {
-        out_.movsx(target(id), x86::gpw(places_[value.args[0]].gp));
+    if (inlined_[node.args[0]]) {  // one instruction in place of two shifts
+        const NodeId whole = graph_[node.args[0]].args[0];
+        out_.movsx(target(id), x86::gpw(in_register(whole, kScratch).id()));
         return;
     }
     move(target(id), node.args[0]);
@@ -331,14 +396,17 @@ void ScalarGenerator::write_shift(NodeId id) {
     }
 }
 
+x86::CondCode ScalarGenerator::write_condition(Condition condition) {
+    const Node& node = graph_[condition.comparison];
+    const x86::Gp first = in_register(node.args[0], kScratch);
+    out_.emit(x86::Inst::kIdCmp, first, source(node.args[1]));
+    const bool less = node.op == Op::int_less;
+    const x86::CondCode holds = less ? x86::CondCode::kL : x86::CondCode::kE;
+    return condition.negated ? x86::negateCond(holds) : holds;
+}
+
 void ScalarGenerator::write_comparison(NodeId id) {
-    const Node& node = graph_[id];
-    out_.emit(x86::Inst::kIdCmp, in_register(node.args[0], kScratch), source(node.args[1]));
-    if (node.op == Op::int_less) {
-        out_.setl(x86::al);
-    } else {
-        out_.sete(x86::al);
-    }
+    out_.set(write_condition({id}), x86::al);
     out_.movzx(x86::eax, x86::al);
     out_.neg(x86::rax);
     out_.mov(target(id), sized(kScratch, is_wide(id)));
@@ -347,10 +415,14 @@ void ScalarGenerator::write_comparison(NodeId id) {
 void ScalarGenerator::write_select(NodeId id) {
     const Node& node = graph_[id];
     const Label otherwise = out_.newLabel();
-    const x86::Gp mask = in_register(node.args[0], kScratch);
     move(target(id), node.args[2]);
-    out_.test(mask, mask);
-    out_.jz(otherwise);
+    if (inlined_[node.args[0]]) {
+        out_.j(x86::negateCond(write_condition(condition_of(node.args[0]))), otherwise);
+    } else {
+        const x86::Gp mask = in_register(node.args[0], kScratch);
+        out_.test(mask, mask);
+        out_.jz(otherwise);
+    }
     move(target(id), node.args[1]);
     out_.bind(otherwise);
 }
@@ -367,14 +439,18 @@ void ScalarGenerator::write_conversion(NodeId id) {
 
 void ScalarGenerator::store(std::uint32_t number) {
     const ProgramOutput& output = program_.outputs[number];
-    const x86::Gp value = in_register(output.value, kScratch);
     if (output.bits) {
-        out_.mov(x86::eax, value.r32());
-        out_.and_(x86::eax, Imm(1));
+        if (inlined_[output.value]) {
+            out_.set(write_condition(condition_of(output.value)), x86::al);
+        } else {
+            out_.mov(x86::eax, in_register(output.value, kScratch).r32());
+            out_.and_(x86::eax, Imm(1));
+        }
         out_.mov(kAddress, output_pointer(number));
         out_.mov(x86::byte_ptr(kAddress), x86::al);
         return;
     }
+    const x86::Gp value = in_register(output.value, kScratch);
     if (!places_[output.value].in_register) {
         out_.mov(kScratch, value.r64());  // source() may have used the address register
     }
@@ -403,14 +479,16 @@ void ScalarGenerator::write_step() {
     for (std::size_t k = 0; k < nodes_.size(); ++k) {
         const NodeId id = nodes_[k];
         const Op op = graph_[id].op;
-        if (op == Op::constant || op == Op::uniform || op == Op::input) {
+        if (op == Op::constant || op == Op::uniform || op == Op::input || inlined_[id]) {
             continue;
         }
         // The result's register is never an argument's: an instruction may write it first.
         places_[id] = {true, take()};
         used_ = std::max(used_, static_cast<std::uint32_t>(std::size(kValueRegisters) - free_.size()));
         compute(id);
-        release_dead(k);
+        for (const NodeId argument : graph_[id].arguments()) {
+            release(argument, k);
+        }
     }
     for (std::uint32_t k = 0; k < program_.outputs.size(); ++k) {
         if (program_.outputs[k].per_step) {

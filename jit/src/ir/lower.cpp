@@ -32,6 +32,12 @@ Type computed_type(Type type) { return type == Type::i16 ? Type::i32 : type; }
 
 NodeId wrap_i16(MathBuilder& b, NodeId x) { return b.sar(Type::i32, b.shl(Type::i32, x, 16), 16); }
 
+// A choice among numbers of 16 bits is one itself.
+bool is_choice_of_i16(const Graph& source, const Node& node) {
+    return node.op == Op::select && node.type == Type::i16 &&
+           source.type(node.args[1]) == Type::i16 && source.type(node.args[2]) == Type::i16;
+}
+
 NodeId all_ones(MathBuilder& b, Type type) { return b.bits(type, ~std::uint64_t{0}); }
 
 NodeId complement(MathBuilder& b, Type type, NodeId x) {
@@ -322,8 +328,13 @@ std::vector<NodeId> lower(const Graph& source, std::span<const NodeId> roots, Gr
             continue;
         }
         std::array<NodeId, kMaxArguments> args{};
+        const bool choice = is_choice_of_i16(source, node);
         for (std::size_t i = 0; i < node.count; ++i) {
-            args[i] = lowered[node.args[i]];
+            const NodeId argument = node.args[i];
+            // Leaves may hold more.
+            const bool wraps =
+                choice && i > 0 && info(source[argument].op).kind == OpKind::source;
+            args[i] = wraps ? wrap_i16(builder, lowered[argument]) : lowered[argument];
         }
         const Type type = computed_type(node.type);
         const Type from = node.count > 0 ? source.type(node.args[0]) : node.type;
@@ -336,8 +347,9 @@ std::vector<NodeId> lower(const Graph& source, std::span<const NodeId> roots, Gr
         } else {
             result = target.make(node.op, type, Arguments{args.data(), node.count}, node.payload);
         }
-        lowered[id] = node.type == Type::i16 && node.op != Op::cast ? wrap_i16(builder, result)
-                                                                    : result;
+        lowered[id] = node.type == Type::i16 && node.op != Op::cast && !choice
+                          ? wrap_i16(builder, result)
+                          : result;
     }
     std::vector<NodeId> results;
     for (const NodeId root : roots) {

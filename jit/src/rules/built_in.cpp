@@ -230,7 +230,7 @@ v_rest : i16 = 0 (constant)
 v_reset : i16 = 0 (constant)
 v_threshold : i16 = 256 (constant)
 refractory : i32 = 2 (constant)
-dv = ((v_rest - i32(v))*leak >> 8) + (i*gain >> 8) + noise
+dv = ((v_rest - i32(v))*leak >> 8) + ((i*gain >> 8) + noise)
 v = v_reset if waiting > 0 else i16(v + dv)
 waiting = max(waiting - 1, 0))",
      "v >= v_threshold", "v = v_reset; waiting = refractory", "", "auto",

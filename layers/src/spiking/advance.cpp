@@ -29,20 +29,36 @@ constexpr std::size_t kMinChunk = 8;
 constexpr std::size_t kGroup = 64;
 constexpr std::size_t kRecordedValues = std::size_t{1} << 18;
 
+// Zero times a value is NaN for NaN and infinities. Sums in lanes of their own become vector code,
+// which a search for the first value is not.
+template <class T>
+bool all_finite(const T* values, std::size_t count) {
+    constexpr std::size_t kLanes = 16;
+    T sums[kLanes] = {};
+    std::size_t k = 0;
+    for (; k + kLanes <= count; k += kLanes) {
+        for (std::size_t lane = 0; lane < kLanes; ++lane) {
+            sums[lane] += values[k + lane] * 0;
+        }
+    }
+    T sum = 0;
+    for (const T lane : sums) {
+        sum += lane;
+    }
+    for (; k < count; ++k) {
+        sum += values[k] * 0;
+    }
+    return sum == 0;
+}
+
 template <class T>
 std::size_t first_nan(const std::byte* data, std::size_t begin, std::size_t end) {
     const T* values = reinterpret_cast<const T*>(data);
-    int any = 0;
-    for (std::size_t k = begin; k < end; ++k) {
-        any |= values[k] != values[k];
-    }
-    if (any == 0) {
+    if (all_finite(values + begin, end - begin)) {
         return end;
     }
-    while (values[begin] == values[begin]) {
-        ++begin;
-    }
-    return begin;
+    const auto found = std::find_if(values + begin, values + end, [](T v) { return std::isnan(v); });
+    return static_cast<std::size_t>(found - values);
 }
 
 // The first neuron of the range whose value is NaN, or `end`.
