@@ -29,6 +29,9 @@ int vectors_of_steps(const Scheduler& scheduler) {
 
 LoopShape choose_loop_shape(const Body& body, const Scheduler& scheduler, int registers, int rows,
                             int wanted, bool streaming) {
+    if (rows == 1) {
+        return {.tail_vectors = 0, .budget = kBudgetOfFew};
+    }
     const bool has_bits = std::any_of(body.outputs.begin(), body.outputs.end(),
                                       [](const ProgramOutput& output) { return output.bits; });
     // Packed bits are stored by the byte.
