@@ -84,10 +84,9 @@ Experiment formula(const Formula& f, kernels::Tier tier, std::size_t rows) {
     }
     work->out.resize(rows);
     std::vector<std::span<const double>> in(work->inputs.begin(), work->inputs.end());
-    const auto call = [work, in] {
-        const std::span<double> out(work->out);
-        work->kernel(work->context, std::span<const std::span<const double>>(in),
-                     std::span<const std::span<double>>(&out, 1));
+    const auto call = [work, arrays = std::vector<jit::Input>(in.begin(), in.end())] {
+        const jit::Output out(work->out);
+        work->kernel(work->context, arrays, std::span(&out, 1));
     };
     call();
     for (const std::size_t i : oracle::spread(rows, 100)) {

@@ -17,13 +17,18 @@ namespace {
 
 bool is_language_constant(const std::string& name) { return name == "pi" || name == "e"; }
 
+bool is_declaration(const Statement& statement) {
+    return statement.kind == StatementKind::declaration;
+}
+
 // A function's name without a call is a mistake, not an argument.
 bool is_function(const std::string& name) {
     return std::ranges::any_of(built_in_functions(),
                                [&](const BuiltIn& function) { return function.name == name; });
 }
 
-// Names of the script that no assignment before them defines, in the order of the text.
+// Names of the script that are declared, or that no assignment before them defines, in the order of
+// the text.
 std::vector<std::string> free_names(const Script& script) {
     std::vector<std::string> names;
     std::set<std::string_view> seen;
@@ -35,17 +40,68 @@ std::vector<std::string> free_names(const Script& script) {
                 names.emplace_back(e.text);
             }
         }
-        seen.insert(statement.name);
+        if (seen.insert(statement.name).second && is_declaration(statement)) {
+            names.emplace_back(statement.name);
+        }
     }
     return names;
 }
 
+bool is_declared(const Script& script, std::string_view name) {
+    return std::ranges::any_of(script.statements, [&](const Statement& statement) {
+        return is_declaration(statement) && statement.name == name;
+    });
+}
+
 void check_statement(const Script& script, const Statement& statement) {
-    if (statement.kind != StatementKind::assignment && statement.kind != StatementKind::result) {
-        throw_at(*script.ast.source, statement.position,
-                 "an expression holds assignments `name = ...` and results; declarations, "
-                 "differential equations and += belong into a Rule");
+    const bool is_argument =
+        is_declaration(statement) && !statement.value && !statement.constant && !statement.shared;
+    if (!is_argument && statement.kind != StatementKind::assignment &&
+        statement.kind != StatementKind::result) {
+        throw_at(
+            *script.ast.source, statement.position,
+            "an expression holds declarations of arguments `name : type`, assignments `name = ...` "
+            "and results; other declarations, differential equations and += belong into a Rule");
     }
+}
+
+void read_declaration(const Script& script, const Statement& declaration,
+                      const std::vector<std::string>& arguments, std::vector<Type>& types) {
+    const auto refuse = [&](const std::string& message) {
+        throw_at(*script.ast.source, declaration.position, message);
+    };
+    const auto name = std::ranges::find(arguments, declaration.name);
+    if (name == arguments.end()) {
+        refuse(fmt::format(
+            "`{}` is declared but is no argument; list it, or assign a value to it without "
+            "a type",
+            declaration.name));
+    }
+    if (declaration.type == Type::i16) {
+        refuse("no array is read as i16; declare an i32, which holds the same values");
+    }
+    if (declaration.type) {
+        types[static_cast<std::size_t>(name - arguments.begin())] = *declaration.type;
+    }
+}
+
+std::vector<Type> argument_types(const Script& script, const std::vector<std::string>& arguments,
+                                 Type dtype) {
+    std::vector<Type> types(arguments.size(), dtype);
+    std::set<std::string_view> seen;
+    for (const Statement& statement : script.statements) {
+        check_statement(script, statement);
+        const bool is_new = statement.name.empty() || seen.insert(statement.name).second;
+        if (!is_declaration(statement)) {
+            continue;
+        }
+        if (!is_new) {
+            throw_at(*script.ast.source, statement.position,
+                     fmt::format("`{}` is declared or assigned before", statement.name));
+        }
+        read_declaration(script, statement, arguments, types);
+    }
+    return types;
 }
 
 }  // namespace
@@ -54,6 +110,9 @@ const std::string& Expression::text() const noexcept { return state_->text; }
 Type Expression::dtype() const noexcept { return state_->dtype; }
 const std::vector<std::string>& Expression::arguments() const noexcept {
     return state_->arguments;
+}
+const std::vector<Type>& Expression::argument_types() const noexcept {
+    return state_->argument_types;
 }
 const std::vector<Type>& Expression::results() const noexcept { return state_->results; }
 
@@ -74,7 +133,7 @@ Expression parse(std::string_view text, const ParseOptions& options) {
         state->arguments = *options.arguments;
     } else {
         for (std::string& name : free_names(script)) {
-            if (!is_language_constant(name) && !is_function(name)) {
+            if (is_declared(script, name) || (!is_language_constant(name) && !is_function(name))) {
                 state->arguments.push_back(std::move(name));
             }
         }
@@ -85,11 +144,15 @@ Expression parse(std::string_view text, const ParseOptions& options) {
                     fmt::format("at most {}; split the expression", kMaxArrays));
     }
 
+    state->argument_types = argument_types(script, state->arguments, options.dtype);
+
     Graph& graph = state->graph;
     std::map<std::string, NodeId, std::less<>> values;
     for (std::size_t k = 0; k < state->arguments.size(); ++k) {
-        const bool fresh =
-            values.emplace(state->arguments[k], graph.make(Op::input, options.dtype, {}, k)).second;
+        const bool fresh = values
+                               .emplace(state->arguments[k],
+                                        graph.make(Op::input, state->argument_types[k], {}, k))
+                               .second;
         if (!fresh) {
             throw_error(ErrorCode::invalid_value, "arguments", "`" + state->arguments[k] + "` twice",
                         "names that differ");
@@ -106,7 +169,9 @@ Expression parse(std::string_view text, const ParseOptions& options) {
                 .functions = &state->functions.table(),
                 .random_sites = &sites};
     for (const Statement& statement : script.statements) {
-        check_statement(script, statement);
+        if (is_declaration(statement)) {
+            continue;
+        }
         const NodeId value = to_graph(graph, script.ast, *statement.value, scope);
         if (statement.kind == StatementKind::assignment) {
             values.insert_or_assign(std::string(statement.name), value);

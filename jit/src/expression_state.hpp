@@ -11,6 +11,7 @@ struct Expression::State {
     std::string text;
     Type dtype;
     std::vector<std::string> arguments;
+    std::vector<Type> argument_types;
     std::vector<Type> results;
     Functions functions;
     Graph graph;                 ///< language operations

@@ -42,10 +42,6 @@ def _float_type(values: abc.Iterable[object]) -> str:
     return "f32" if narrow else "f64"
 
 
-def _has_wide_integers(kernel: Kernel) -> bool:
-    return any(result.kind == "i" and result.itemsize > 2 for result in kernel.results)
-
-
 def _refuse(text: str, known: list[str], missing: str, scopes: tuple[abc.Mapping[str, Any], ...]) -> None:
     """The error for a name that nobody knows, with the place, and the nearest of the caller's names."""
     callers = [name for scope in scopes for name in scope if not name.startswith("__")]
@@ -74,16 +70,16 @@ def evaluate(
 
     text         as for compile; names are looked up among the caller's local, then global variables,
                  which shadow pi and e. Unlike in numexpr, ^ is power, and % has the divisor's sign
-    dtype        what is computed in; unless given, float32 if all arrays are float32 and no result
-                 is an integer of more than 16 bits, else float64
+    dtype        what is computed in; unless given, float32 if all arrays are float32, else float64.
+                 Integers are taken as floats unless the text declares them, as in 'n : i64; n & 7'
     mode         'strict', 'contract' or 'fast', as for compile
     out          array for the result, or a tuple of them if there are several
     local_dict   where names are looked up instead of the caller's local variables
     global_dict  where they are looked up next instead of the caller's global variables
     seed, step   of rand() and randn()
 
-    Returns out, or a new array (a tuple of them): bool for comparisons, int for casts to integers,
-    else of dtype; a number if no variable is an array. Compiled expressions are kept for later calls.
+    Returns out, or a new array (a tuple of them): bool for comparisons, int16, int32 or int64 for
+    integers, else of dtype; a number if no variable is an array. Compiled expressions are kept for later calls.
     Raises UnknownNameError, which is a NameError and a ValueError, for a name that has no value, and
     what compile and its result raise.
     """
@@ -104,8 +100,6 @@ def evaluate(
 
     wanted = _float_type(values) if dtype is None else _type_name(dtype)
     kernel = _kernel(text, tuple(known), wanted, mode)
-    if dtype is None and wanted == "f32" and _has_wide_integers(kernel):
-        kernel = _kernel(text, tuple(known), "f64", mode)
     return kernel(*values, out=out, seed=seed, step=step)
 
 

@@ -51,6 +51,21 @@ std::uint64_t to_unsigned(py::handle object, const char* name, std::uint64_t lea
     return value;
 }
 
+std::int64_t to_integer(py::handle object, const char* name, std::int64_t least,
+                        std::int64_t most) {
+    const auto expected = [&] { return fmt::format("an int from {} to {}", least, most); };
+    const auto number = py::reinterpret_steal<py::object>(PyNumber_Index(object.ptr()));
+    if (!number) {
+        clear_refusal();
+        throw_error(ErrorCode::invalid_type, name, type_name(object), expected());
+    }
+    int overflow = 0;
+    const long long value = PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
+    if (overflow != 0 || value < least || value > most)
+        throw_error(ErrorCode::invalid_value, name, text_of_int(number), expected());
+    return value;
+}
+
 double to_real(py::handle object, const char* name) {
     const double value = PyFloat_AsDouble(object.ptr());
     if (value == -1.0 && PyErr_Occurred()) {

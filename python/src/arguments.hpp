@@ -23,6 +23,9 @@ std::string type_name(py::handle object);
 /// An int (or what has __index__) from `least` to `most`. @throws Error naming the argument
 std::uint64_t to_unsigned(py::handle object, const char* name, std::uint64_t least = 0,
                           std::uint64_t most = std::numeric_limits<std::uint64_t>::max());
+/// An int (or what has __index__), as above, that may be negative. @throws Error naming the
+/// argument
+std::int64_t to_integer(py::handle object, const char* name, std::int64_t least, std::int64_t most);
 double to_real(py::handle object, const char* name);
 std::string to_text(py::handle object, const char* name);
 /// An argument `path`: a str, bytes or os.PathLike.

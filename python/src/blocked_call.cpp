@@ -31,14 +31,13 @@ npy_intp size_of(std::span<const npy_intp> shape) {
 // Everything that holds real numbers: any dtype, strides and shapes that broadcast.
 class BlockedCall {
   public:
-    BlockedCall(const Parts& parts, const Given& given)
-        : parts_(parts), given_(given), scalars_(parts.type == NPY_FLOAT),
-          values_(parts.type == NPY_FLOAT) {}
+    BlockedCall(const Parts& parts, const Given& given) : parts_(parts), given_(given) {}
 
     py::object run();
 
   private:
     void read_inputs();
+    void check_kind(PyArrayObject* array, std::size_t k) const;
     void broadcast_with(PyArrayObject* array, const std::string& name);
     void read_outputs();
     void make_outputs();
@@ -57,6 +56,10 @@ class BlockedCall {
     std::array<const void*, jit::kMaxArrays> inputs_;
     std::array<void*, jit::kMaxArrays> outputs_;
 };
+
+PyArray_Descr* as_dtype(const py::object& dtype) {
+    return reinterpret_cast<PyArray_Descr*>(dtype.ptr());
+}
 
 std::string dtype_text(PyArrayObject* array) {
     return "dtype " + text_of(reinterpret_cast<PyObject*>(PyArray_DESCR(array)));
@@ -96,11 +99,20 @@ void BlockedCall::broadcast_with(PyArrayObject* array, const std::string& name) 
     }
 }
 
+// A declared integer takes no floats; integers become floats as ever.
+void BlockedCall::check_kind(PyArrayObject* array, std::size_t k) const {
+    const bool wants_integers = !PyTypeNum_ISFLOAT(parts_.types[k]);
+    if (wants_integers && PyArray_ISFLOAT(array) && PyArray_SIZE(array) > 0)
+        throw_error(ErrorCode::invalid_type, name_of(parts_, k), dtype_text(array),
+                    "integers, as the text declares; convert them, or declare a float");
+}
+
 void BlockedCall::read_inputs() {
     for (std::size_t k = 0; k < parts_.names.size(); ++k) {
         const std::string& name = name_of(parts_, k);
         py::object object = read_array(given_.inputs[k], name.c_str());
         PyArrayObject* array = as_array(object.ptr());
+        check_kind(array, k);
         broadcast_with(array, name);
         if (PyArray_SIZE(array) != 1) {
             arrays_.push_back(std::move(object));
@@ -110,14 +122,14 @@ void BlockedCall::read_inputs() {
         const auto value = py::reinterpret_steal<py::object>(
             PyArray_GETITEM(array, static_cast<const char*>(PyArray_DATA(array))));
         if (!value) throw py::error_already_set();
-        scalars_.set(k, to_real(value, name.c_str()));
+        set_scalar(parts_, scalars_, k, value);
         inputs_[k] = scalars_.at(k);
         uniform_ |= std::uint64_t{1} << k;
     }
 }
 
 bool is_same_memory(PyArrayObject* a, PyArrayObject* b) {
-    return PyArray_DATA(a) == PyArray_DATA(b) && PyArray_TYPE(a) == PyArray_TYPE(b) &&
+    return PyArray_DATA(a) == PyArray_DATA(b) && PyArray_ITEMSIZE(a) == PyArray_ITEMSIZE(b) &&
            PyArray_SAMESHAPE(a, b) &&
            std::equal(PyArray_STRIDES(a), PyArray_STRIDES(a) + PyArray_NDIM(a), PyArray_STRIDES(b));
 }
@@ -154,10 +166,10 @@ void BlockedCall::check_output(PyArrayObject* out, std::size_t k) const {
     const auto reject = [](ErrorCode code, const std::string& got, const std::string& expected) {
         throw_error(code, "out", got, expected);
     };
-    PyArray_Descr* type = PyArray_DescrFromType(parts_.results[k]);
-    const auto owner = py::reinterpret_steal<py::object>(reinterpret_cast<PyObject*>(type));
-    if (!PyArray_CanCastTypeTo(type, PyArray_DESCR(out), NPY_SAME_KIND_CASTING))
-        reject(ErrorCode::invalid_type, dtype_text(out), text_of(owner));
+    const py::object type = dtype_of(parts_.results[k]);
+    if (!PyArray_CanCastTypeTo(as_dtype(type), PyArray_DESCR(out), NPY_SAME_KIND_CASTING))
+        reject(ErrorCode::invalid_type, dtype_text(out),
+               text_of(type) + " or one that it casts to by the rule 'same_kind'");
     if (!std::ranges::equal(shape_of(out), shape_))
         reject(ErrorCode::invalid_shape, "shape " + shape_text(shape_of(out)), shape_text(shape_));
     if (!PyArray_ISWRITEABLE(out))
@@ -199,15 +211,16 @@ struct CloseIterator {
 };
 using Iterator = std::unique_ptr<NpyIter, CloseIterator>;
 
-// Blocks of packed, aligned values of the kernel's dtype.
-Iterator iterate(const Parts& parts, const std::vector<py::object>& arrays, std::size_t inputs) {
+// Blocks of packed, aligned values of the kernel's types.
+Iterator iterate(const Parts& parts, const std::vector<py::object>& arrays,
+                 const std::vector<std::size_t>& positions) {
     if (arrays.size() > NPY_MAXARGS)
         throw_error(ErrorCode::unsupported, "arguments",
                     fmt::format("{} arrays of other dtypes, strides or shapes", arrays.size()),
                     fmt::format("at most {}: make them contiguous", NPY_MAXARGS));
     constexpr npy_uint32 layout = NPY_ITER_CONTIG | NPY_ITER_ALIGNED | NPY_ITER_NBO;
-    const auto type = py::reinterpret_steal<py::object>(
-        reinterpret_cast<PyObject*>(PyArray_DescrFromType(parts.type)));
+    const std::size_t inputs = positions.size();
+    std::vector<py::object> owners;
     std::array<PyArrayObject*, NPY_MAXARGS> operands;
     std::array<npy_uint32, NPY_MAXARGS> flags;
     std::array<PyArray_Descr*, NPY_MAXARGS> types;
@@ -215,7 +228,9 @@ Iterator iterate(const Parts& parts, const std::vector<py::object>& arrays, std:
         operands[k] = as_array(arrays[k].ptr());
         flags[k] =
             layout | (k < inputs ? NPY_ITER_READONLY : NPY_ITER_WRITEONLY | NPY_ITER_NO_BROADCAST);
-        types[k] = reinterpret_cast<PyArray_Descr*>(type.ptr());
+        owners.push_back(
+            dtype_of(k < inputs ? parts.types[positions[k]] : parts.results[k - inputs]));
+        types[k] = as_dtype(owners.back());
     }
     npy_uint32 whole = NPY_ITER_EXTERNAL_LOOP | NPY_ITER_BUFFERED | NPY_ITER_GROWINNER;
     if (parts.ordered) whole |= NPY_ITER_DONT_NEGATE_STRIDES;
@@ -228,7 +243,7 @@ Iterator iterate(const Parts& parts, const std::vector<py::object>& arrays, std:
 }
 
 void BlockedCall::run_blocks() {
-    const Iterator iterator = iterate(parts_, arrays_, positions_.size());
+    const Iterator iterator = iterate(parts_, arrays_, positions_);
     NpyIter_IterNextFunc* next = NpyIter_GetIterNext(iterator.get(), nullptr);
     if (next == nullptr) throw py::error_already_set();
     char** const pointers = NpyIter_GetDataPtrArray(iterator.get());
@@ -262,9 +277,7 @@ py::object BlockedCall::run() {
         for (std::size_t k = 0; k < results; ++k) outputs_[k] = values_.at(k);
         run_rows(parts_, given_,
                  {{inputs_.data(), parts_.names.size()}, uniform_, {outputs_.data(), results}, 1});
-        return collect(results, [&](std::size_t k) {
-            return scalar_result(parts_.results[k], values_.get(k));
-        });
+        return collect(results, [&](std::size_t k) { return scalar_result(parts_, values_, k); });
     }
     if (given_.out() != nullptr)
         read_outputs();

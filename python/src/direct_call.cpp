@@ -1,28 +1,22 @@
 // Calls whose arguments need no conversion.
 #include "kernel_call.hpp"
 
-#include "arguments.hpp"
-
-#include <algorithm>
-
 namespace bitaxon::python {
 namespace {
 
-// Numbers and arrays of the kernel's dtype, contiguous and of one shape.
+// Numbers and arrays of the types of arguments and results, contiguous and of one shape.
 class DirectCall {
   public:
-    DirectCall(const Parts& parts, const Given& given)
-        : parts_(parts), given_(given), scalars_(parts.type == NPY_FLOAT) {}
+    DirectCall(const Parts& parts, const Given& given) : parts_(parts), given_(given) {}
 
     /// Nothing, if the arguments need more than this.
     py::object run();
 
   private:
-    bool take_array(PyObject* object) {
+    bool take_array(PyObject* object, int type) {
         if (!PyArray_CheckExact(object)) return false;
         PyArrayObject* array = as_array(object);
-        if (PyArray_TYPE(array) != parts_.type || !PyArray_ISBEHAVED_RO(array) ||
-            PyArray_NDIM(array) == 0)
+        if (PyArray_TYPE(array) != type || !PyArray_ISBEHAVED_RO(array) || PyArray_NDIM(array) == 0)
             return false;
         c_order_ &= PyArray_IS_C_CONTIGUOUS(array) != 0;
         f_order_ &= PyArray_IS_F_CONTIGUOUS(array) != 0;
@@ -50,13 +44,14 @@ class DirectCall {
 
 bool DirectCall::take_input(std::size_t k) {
     PyObject* object = given_.inputs[k];
-    if (PyFloat_Check(object)) {
-        scalars_.set(k, PyFloat_AS_DOUBLE(object));
+    const int type = parts_.types[k];
+    if (PyFloat_Check(object) && PyTypeNum_ISFLOAT(type)) {
+        scalars_.set_float(k, type, PyFloat_AS_DOUBLE(object));
     } else if (PyLong_CheckExact(object)) {
-        scalars_.set(k, to_real(object, name_of(parts_, k).c_str()));
+        set_scalar(parts_, scalars_, k, object);
     } else {
         inputs_[k] = PyArray_CheckExact(object) ? PyArray_DATA(as_array(object)) : nullptr;
-        return take_array(object);
+        return take_array(object, type);
     }
     inputs_[k] = scalars_.at(k);
     uniform_ |= std::uint64_t{1} << k;
@@ -66,7 +61,8 @@ bool DirectCall::take_input(std::size_t k) {
 bool DirectCall::take_outputs() {
     python::take_outputs(parts_, given_.out(), out_);
     for (std::size_t k = 0; k < parts_.results.size(); ++k) {
-        if (!take_array(out_[k]) || !PyArray_ISWRITEABLE(as_array(out_[k]))) return false;
+        if (!take_array(out_[k], parts_.results[k]) || !PyArray_ISWRITEABLE(as_array(out_[k])))
+            return false;
         outputs_[k] = PyArray_DATA(as_array(out_[k]));
     }
     return true;
@@ -83,26 +79,21 @@ py::object DirectCall::run() {
                               {outputs_.data(), results},
                               static_cast<std::size_t>(rows)};
     };
-    const auto natural = [&](int type) { return type == parts_.type; };
     if (given_.out() != nullptr) {
         if (!take_outputs() || (parts_.ordered && !c_order_)) return {};
         run_rows(parts_, given_, arguments(PyArray_SIZE(model_)));
         return py::reinterpret_borrow<py::object>(given_.out());
     }
     if (model_ == nullptr) {
-        Scalars values(parts_.type == NPY_FLOAT);
+        Scalars values;
         for (std::size_t k = 0; k < results; ++k) outputs_[k] = values.at(k);
         run_rows(parts_, given_, arguments(1));
-        return collect(results, [&](std::size_t k) {
-            return scalar_result(parts_.results[k], values.get(k));
-        });
+        return collect(results, [&](std::size_t k) { return scalar_result(parts_, values, k); });
     }
-    if ((parts_.ordered && !c_order_) ||
-        !std::all_of(parts_.results.begin(), parts_.results.end(), natural))
-        return {};
+    if (parts_.ordered && !c_order_) return {};
     py::object result = collect(results, [&](std::size_t k) {
-        PyObject* made = PyArray_EMPTY(PyArray_NDIM(model_), PyArray_DIMS(model_), parts_.type,
-                                       c_order_ ? 0 : 1);
+        PyObject* made = PyArray_EMPTY(PyArray_NDIM(model_), PyArray_DIMS(model_),
+                                       parts_.results[k], c_order_ ? 0 : 1);
         if (made == nullptr) throw py::error_already_set();
         outputs_[k] = PyArray_DATA(as_array(made));
         return py::reinterpret_steal<py::object>(made);

@@ -31,16 +31,19 @@ A compiled expression; compile() makes them. Call it with its arguments, by posi
     f(x, y, out=None, seed=0, step=0, progress=None, context=None)
 
 x, y      numbers, or arrays of real numbers of shapes that broadcast. Contiguous arrays of the
-          kernel's dtype are read where they lie, all others are converted a block at a time
-out       array for the results, or a tuple of them if there are several; it may be an argument
+          dtypes in argument_types are read where they lie, all others are converted a block at a
+          time: integers become floats, exact up to 2^53 (in float32 2^24) unless the text declares
+          an integer; what it declares as one takes integers and bools only, which wrap
+out       array for the results, or a tuple of them if there are several; it may be an argument whose
+          elements are as wide. Of another dtype it is converted to, by NumPy's rule 'same_kind'
 seed      0 to 2^64 - 1, of rand() and randn()
 step      0 to 2^63 - 1, of rand() and randn(), which are keyed by (seed, step, row)
 progress  True shows a bar on a terminal; a callable gets (done, total) rows about every 20 ms
 context   ExecutionContext to run on; the one given to compile unless given
 
 Returns out, or a new array (a tuple of them) of the shape that all arguments broadcast to: bool for
-comparisons, int for casts to integers (exact up to 2^53, in float32 2^24), else the kernel's dtype;
-a float, int or bool if no argument is an array. An argument called out, seed, step, progress or
+comparisons, int16, int32 or int64 for integers, every bit of them, else the kernel's dtype; a
+float, int or bool if no argument is an array. An argument called out, seed, step, progress or
 context goes by position.
 
 Immutable; may be used from many threads at once, pickled and copied. Ctrl-C, or what a function of
@@ -89,11 +92,9 @@ PyObject* repr_slot(PyObject* self) {
     }
 }
 
-py::tuple results_of(const Parts& parts) {
-    py::tuple result(parts.results.size());
-    for (std::size_t k = 0; k < parts.results.size(); ++k)
-        result[k] = py::reinterpret_steal<py::object>(
-            reinterpret_cast<PyObject*>(PyArray_DescrFromType(parts.results[k])));
+py::tuple dtypes_of(const std::vector<int>& types) {
+    py::tuple result(types.size());
+    for (std::size_t k = 0; k < types.size(); ++k) result[k] = dtype_of(types[k]);
     return result;
 }
 
@@ -174,8 +175,10 @@ const Parts& to_parts(py::handle self) {
     return parts_of(self.ptr());
 }
 
-int result_type(jit::Type type, int dtype) {
+int numpy_type(jit::Type type) {
     switch (type) {
+    case jit::Type::f32:
+        return NPY_FLOAT;
     case jit::Type::m32:
     case jit::Type::m64:
         return NPY_BOOL;
@@ -186,7 +189,7 @@ int result_type(jit::Type type, int dtype) {
     case jit::Type::i64:
         return NPY_INT64;
     default:
-        return dtype;
+        return NPY_DOUBLE;
     }
 }
 
@@ -241,14 +244,18 @@ KernelObject::Parts::Parts(jit::Kernel compiled, py::object functions_or_none,
     : kernel(std::move(compiled)), functions(std::move(functions_or_none)),
       context(std::move(context_or_none)), options(given) {
     const jit::Expression& expression = kernel.expression();
-    type = expression.dtype() == jit::Type::f32 ? NPY_FLOAT : NPY_DOUBLE;
+    const auto numbers = [](std::span<const jit::Type> given_types) {
+        std::vector<int> made(given_types.size());
+        std::transform(given_types.begin(), given_types.end(), made.begin(), &numpy_type);
+        return made;
+    };
+    types = numbers(expression.argument_types());
+    results = numbers(expression.results());
     for (const std::string& name : expression.arguments()) {
         PyObject* text = py::str(name).release().ptr();
         PyUnicode_InternInPlace(&text);
         names.push_back(py::reinterpret_steal<py::str>(text));
     }
-    for (const jit::Type result : expression.results())
-        results.push_back(result_type(result, type));
     calls_back = !functions.is_none() && functions.cast<const FunctionSet&>().has_callables();
     ordered = !functions.is_none() || expression.text().find("rand") != std::string::npos;
 }
@@ -313,13 +320,14 @@ void bind_kernel(py::module_& module) {
     members.property(
         "arguments", [](const Parts& p) { return to_tuple(p.kernel.expression().arguments()); },
         "Names of the arguments, in the order in which a call takes them.");
-    members.property("results", &results_of, "NumPy dtype of each result.");
     members.property(
-        "dtype",
-        [](const Parts& p) {
-            return py::reinterpret_steal<py::object>(
-                reinterpret_cast<PyObject*>(PyArray_DescrFromType(p.type)));
-        },
+        "argument_types", [](const Parts& p) { return dtypes_of(p.types); },
+        "NumPy dtype of each argument: as the text declares it, else that of the kernel.");
+    members.property(
+        "results", [](const Parts& p) { return dtypes_of(p.results); },
+        "NumPy dtype of each result.");
+    members.property(
+        "dtype", [](const Parts& p) { return dtype_of(numpy_type(p.kernel.expression().dtype())); },
         "NumPy dtype that the expression is computed in.");
     members.property(
         "mode", [](const Parts& p) { return name(p.kernel.mode()); },
@@ -386,8 +394,9 @@ cache              'off' (by mode, option or environment), 'miss', 'hit' (the re
 An expression to a function of arrays, a Kernel.
 
 text       assignments to names, then one or more results, separated by commas or lines:
-           'r = x^2 + y^2; sqrt(r), atan2(y, x)'. ^ and ** are powers; where(c, a, b) chooses
-dtype      'f32' or 'f64', or NumPy's names for them: what is computed in
+           'r = x^2 + y^2; sqrt(r), atan2(y, x)'. ^ and ** are powers; where(c, a, b) chooses.
+           'n : i64; (n >> 3) & 7' declares an argument of f32, f64, i32 or i64, whatever the dtype
+dtype      'f32' or 'f64', or NumPy's names for them: what is computed in, but for integers
 mode       'strict': IEEE as written; 'contract': multiply-adds are fused; 'fast': rewritten by the
            rules of real numbers, so that rounding, NaN and signed zeros may differ
 arguments  names in the order of a call's arguments; unless given, all names that have no other

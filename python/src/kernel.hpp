@@ -31,8 +31,8 @@ struct KernelObject::Parts {
     py::object context;    ///< of calls that are given none; None is the shared one
     jit::CompileOptions options;
     std::vector<py::str> names;  ///< of the arguments, interned
-    std::vector<int> results;    ///< NumPy's type numbers: masks are bool, integers what they are
-    int type;                    ///< NumPy's number of the kernel's dtype
+    std::vector<int> types;      ///< NumPy's type numbers of the arguments
+    std::vector<int> results;    ///< and of the results: masks are bool
     bool calls_back;             ///< into Python: its rows stay on the caller's thread
     /// Rows must be visited in C order: random numbers are keyed by row, or a function counts.
     bool ordered;

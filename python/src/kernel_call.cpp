@@ -82,11 +82,32 @@ Given::Given(const Parts& parts, PyObject* const* arguments, std::size_t count,
                         "a number or an array");
 }
 
-py::object scalar_result(int type, double value) {
-    if (type == NPY_BOOL) return py::bool_(value != 0);
-    if (PyTypeNum_ISINTEGER(type))
-        return py::reinterpret_steal<py::object>(PyLong_FromDouble(value));
-    return py::float_(value);
+void set_scalar(const Parts& parts, Scalars& scalars, std::size_t k, py::handle number) {
+    const int type = parts.types[k];
+    const char* name = name_of(parts, k).c_str();
+    if (PyTypeNum_ISFLOAT(type))
+        scalars.set_float(k, type, to_real(number, name));
+    else if (type == NPY_INT32)
+        scalars.set(k, static_cast<std::int32_t>(to_integer(number, name, INT32_MIN, INT32_MAX)));
+    else
+        scalars.set(k, to_integer(number, name, INT64_MIN, INT64_MAX));
+}
+
+py::object scalar_result(const Parts& parts, const Scalars& values, std::size_t k) {
+    switch (parts.results[k]) {
+    case NPY_BOOL:
+        return py::bool_(values.get<bool>(k));
+    case NPY_INT16:
+        return py::int_(values.get<std::int16_t>(k));
+    case NPY_INT32:
+        return py::int_(values.get<std::int32_t>(k));
+    case NPY_INT64:
+        return py::int_(values.get<std::int64_t>(k));
+    case NPY_FLOAT:
+        return py::float_(values.get<float>(k));
+    default:
+        return py::float_(values.get<double>(k));
+    }
 }
 
 void take_outputs(const Parts& parts, PyObject* out,
@@ -137,17 +158,21 @@ void run_rows(const Parts& parts, const Given& given, const jit::Arguments& argu
         return;
     }
     without_gil([&] {
-        const auto lane =
-            static_cast<std::size_t>(jit::lane_bytes(parts.kernel.expression().dtype()));
+        const jit::Expression& expression = parts.kernel.expression();
+        const auto bytes = [](jit::Type type, std::size_t rows_before) {
+            return rows_before * static_cast<std::size_t>(jit::element_bytes(type));
+        };
         std::vector<const void*> inputs(arguments.inputs.begin(), arguments.inputs.end());
         std::vector<void*> outputs(arguments.outputs.begin(), arguments.outputs.end());
         for (std::size_t row = 0; row < arguments.rows; row += kBlockRows) {
             watch.begin_block(row);
             for (std::size_t k = 0; k < inputs.size(); ++k)
                 if (!(arguments.uniform >> k & 1))
-                    inputs[k] = static_cast<const std::byte*>(arguments.inputs[k]) + row * lane;
+                    inputs[k] = static_cast<const std::byte*>(arguments.inputs[k]) +
+                                bytes(expression.argument_types()[k], row);
             for (std::size_t k = 0; k < outputs.size(); ++k)
-                outputs[k] = static_cast<std::byte*>(arguments.outputs[k]) + row * lane;
+                outputs[k] = static_cast<std::byte*>(arguments.outputs[k]) +
+                             bytes(expression.results()[k], row);
             parts.kernel.run(watch.engine(),
                              {inputs, arguments.uniform, outputs,
                               std::min<std::size_t>(kBlockRows, arguments.rows - row)},

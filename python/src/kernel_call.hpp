@@ -50,34 +50,36 @@ struct Given {
     void take_keyword(const Parts& parts, PyObject* keyword, PyObject* value);
 };
 
-/// Single values, in the kernel's dtype.
+/// Single values, each of a type of its own.
 class Scalars {
   public:
-    explicit Scalars(bool narrow) : narrow_(narrow) {}
-
-    void set(std::size_t k, double value) {
-        if (narrow_) {
-            const auto rounded = static_cast<float>(value);
-            std::memcpy(&values_[k], &rounded, sizeof rounded);
-        } else {
-            values_[k] = value;
-        }
+    template <class T>
+    void set(std::size_t k, T value) {
+        std::memcpy(&values_[k], &value, sizeof value);
     }
-    double get(std::size_t k) const {
-        if (!narrow_) return values_[k];
-        float value;
+    void set_float(std::size_t k, int type, double value) {
+        if (type == NPY_FLOAT)
+            set(k, static_cast<float>(value));
+        else
+            set(k, value);
+    }
+    template <class T>
+    T get(std::size_t k) const {
+        T value;
         std::memcpy(&value, &values_[k], sizeof value);
-        return static_cast<double>(value);
+        return value;
     }
-    double* at(std::size_t k) { return &values_[k]; }
+    std::uint64_t* at(std::size_t k) { return &values_[k]; }
 
   private:
-    std::array<double, jit::kMaxArrays> values_;
-    bool narrow_;
+    std::array<std::uint64_t, jit::kMaxArrays> values_;
 };
 
-/// A result of NumPy's type `type` as a number of Python's.
-py::object scalar_result(int type, double value);
+/// Argument k from a number. @throws Error for what is none, or none of the argument's type
+void set_scalar(const Parts& parts, Scalars& scalars, std::size_t k, py::handle number);
+
+/// Result k as a number of Python's.
+py::object scalar_result(const Parts& parts, const Scalars& values, std::size_t k);
 
 /// A result, or a tuple of them.
 template <class Make>

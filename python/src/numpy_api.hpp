@@ -19,4 +19,10 @@ inline bool is_real(pybind11::handle array) {
     return PyArray_ISBOOL(numbers) || PyArray_ISINTEGER(numbers) || PyArray_ISFLOAT(numbers);
 }
 
+/// The dtype of NumPy's number `type`.
+inline pybind11::object dtype_of(int type) {
+    return pybind11::reinterpret_steal<pybind11::object>(
+        reinterpret_cast<PyObject*>(PyArray_DescrFromType(type)));
+}
+
 }  // namespace bitaxon::python

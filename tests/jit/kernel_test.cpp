@@ -110,10 +110,7 @@ TEST(Kernel, SeveralResultsAndNamedSubexpressions) {
     const std::vector<double> y{4};
     std::vector<double> c(1);
     std::vector<double> s(1);
-    const std::vector<std::span<const double>> in{x, y};
-    const std::vector<std::span<double>> out{c, s};
-    f(one_thread(), std::span<const std::span<const double>>(in),
-      std::span<const std::span<double>>(out));
+    f(one_thread(), {x, y}, {c, s});
     EXPECT_DOUBLE_EQ(c[0], 0.6);
     EXPECT_DOUBLE_EQ(s[0], 0.8);
 }

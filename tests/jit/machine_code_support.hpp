@@ -137,9 +137,9 @@ class Lanes {
     std::mt19937_64 random_;
 };
 
-inline std::uint64_t read_lane(const std::byte* at, Type type) {
+inline std::uint64_t read_element(const std::byte* at, Type type) {
     std::uint64_t bits = 0;
-    std::memcpy(&bits, at, static_cast<std::size_t>(lane_bytes(type)));
+    std::memcpy(&bits, at, static_cast<std::size_t>(element_bytes(type)));
     return bits;
 }
 
@@ -201,7 +201,7 @@ struct Arrays {
 
     static std::size_t step_bytes(const ProgramOutput& output, std::size_t rows) {
         return output.bits ? (rows + 7) / 8
-                           : rows * static_cast<std::size_t>(lane_bytes(output.type));
+                           : rows * static_cast<std::size_t>(element_bytes(output.type));
     }
     Frame frame(const Rows& run) const {
         return {input_pointers.data(),
@@ -221,7 +221,7 @@ inline std::string difference(const Program& program, const Rows& run, const Arr
     for (std::size_t k = 0; k < program.outputs.size(); ++k) {
         const ProgramOutput& output = program.outputs[k];
         const bool is_lanes = !output.bits;
-        const auto width = is_lanes ? static_cast<std::size_t>(lane_bytes(output.type)) : 1;
+        const auto width = is_lanes ? static_cast<std::size_t>(element_bytes(output.type)) : 1;
         const std::size_t bytes = expected.outputs[k].size();
         const bool aliases = k < run.in_place.size() && run.in_place[k] >= 0;
         const auto* want = aliases
@@ -234,8 +234,8 @@ inline std::string difference(const Program& program, const Rows& run, const Arr
                 continue;
             }
             if (is_lanes) {
-                const std::uint64_t a = read_lane(want + i, output.type);
-                const std::uint64_t b = read_lane(got + i, output.type);
+                const std::uint64_t a = read_element(want + i, output.type);
+                const std::uint64_t b = read_element(got + i, output.type);
                 if (is_nan(output.type, a) && is_nan(output.type, b)) {
                     continue;
                 }

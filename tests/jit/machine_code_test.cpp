@@ -109,6 +109,7 @@ TEST_P(MachineCodeTest, EveryPrimitiveGivesTheInterpretersBits) {
         program.outputs = {{result, stored}};
         if (is_mask(c.type)) {
             program.outputs.push_back({result, c.type, false, true});
+            program.outputs.push_back({result, c.type});
         }
         Rows run;
         run.end = 1003;
@@ -309,6 +310,26 @@ TEST_P(MachineCodeTest, OutputsMayBeginAnywhere) {
                 run.guard_at_end = rows % 2 == 0;
                 test::expect_agreement(program, interpreter, code, run);
             }
+        }
+    }
+}
+
+// Elements of one and two bytes beside whole lanes.
+TEST_P(MachineCodeTest, NarrowElementsStayInsideTheirArrays) {
+    for (const Type type : {Type::f32, Type::f64}) {
+        Program program;
+        Graph& g = program.graph;
+        program.inputs = {{"x", type}, {"k", Type::i32}};
+        const NodeId x = g.make(Op::input, type, {}, 0);
+        const NodeId k = g.make(Op::input, Type::i32, {}, 1);
+        const NodeId count = g.integer(Type::i32, 16);
+        const NodeId high = g.make(Op::shl, Type::i32, {k, count});
+        program.outputs = {
+            {g.make(Op::sar, Type::i32, {high, count}), Type::i16},
+            {g.make(Op::float_less, mask_of(type), {x, g.constant(type, 1)}), Type::m32},
+            {g.make(Op::mul, type, {x, x}), type}};
+        for (const int unroll : {0, 1, 3}) {
+            check_row_counts(program, {.unroll = unroll});
         }
     }
 }

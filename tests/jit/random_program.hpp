@@ -295,6 +295,13 @@ inline void RandomProgram::add_outputs() {
         program_.outputs.push_back({values(mask).back(), mask, steps && below(2) == 0, true});
         program_.outputs.push_back({values(mask).back(), mask, steps && below(2) == 0});
         program_.outputs.back().type = integer_of(mask);
+        program_.outputs.push_back({values(mask).back(), mask, steps && below(2) == 0});
+    }
+    if (!values(Type::i32).empty()) {
+        const NodeId count = graph().integer(Type::i32, 16);
+        const NodeId high = graph().make(Op::shl, Type::i32, {values(Type::i32).back(), count});
+        program_.outputs.push_back(
+            {graph().make(Op::sar, Type::i32, {high, count}), Type::i16, steps && below(2) == 0});
     }
 }
 

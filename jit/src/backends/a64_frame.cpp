@@ -80,7 +80,7 @@ void A64Frame::describe_arrays(const Body& body) {
         outputs_.push_back({.used = true,
                             .is_output = true,
                             .per_step = output.per_step && i >= body.states.size(),
-                            .element_bytes = output.bits ? 0 : lane_bytes(output.type),
+                            .element_bytes = output.bits ? 0 : element_bytes(output.type),
                             .number = i});
     }
 }

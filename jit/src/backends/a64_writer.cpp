@@ -32,8 +32,12 @@ Vec part(std::uint8_t r, int bytes) {
         return v.q();
     case 8:
         return v.d();
-    default:
+    case 4:
         return v.s();
+    case 2:
+        return v.h();
+    default:
+        return v.b();
     }
 }
 
@@ -192,10 +196,24 @@ void A64Writer::store(std::uint32_t output, NodeId value, std::uint8_t vector,
                       std::uint8_t source) {
     const A64Array& array = frame_.output(output);
     if (array.element_bytes != 0) {
-        move_array(array, array.element_bytes, vector, source, true);
+        move_array(array, array.element_bytes, vector, narrowed(array.element_bytes, source), true);
     } else {
         store_bits(array, body_.nodes[value].type, vector, source);
     }
+}
+
+// The register that holds the elements: lanes, or what is left of lanes of four bytes whose values
+// fit.
+std::uint8_t A64Writer::narrowed(int element_bytes, std::uint8_t source) {
+    if (element_bytes >= 4) {
+        return source;
+    }
+    const VecV packed(kScratch);
+    out_.xtn(packed.h4(), VecV(source).s4());
+    if (element_bytes == 1) {
+        out_.xtn(packed.b8(), packed.h8());
+    }
+    return kScratch;
 }
 
 // The mask's lanes as bits of the register `bits`.
@@ -262,9 +280,12 @@ void A64Writer::write_part(const PartStub& stub) {
     move(out_, part(stub.r, size), a64::ptr(stub.pointer), stub.store);
     if (rows_ == 4) {
         const auto move_lane = [&](std::uint32_t lane) {
-            out_.add(reg::scratch, stub.pointer, imm(lane * 4));
+            out_.add(reg::scratch, stub.pointer, imm(lane * static_cast<std::uint32_t>(size)));
             if (stub.store) {
-                out_.st1(v.s(lane), a64::ptr(reg::scratch));
+                out_.st1(size == 4   ? v.s(lane)
+                         : size == 2 ? v.h(lane)
+                                     : v.b(lane),
+                         a64::ptr(reg::scratch));
             } else {
                 out_.ld1(v.s(lane), a64::ptr(reg::scratch));
             }

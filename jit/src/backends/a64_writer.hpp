@@ -52,6 +52,7 @@ class A64Writer {
     void compute_rare(const Placement& p);
     void move_array(const A64Array& array, int element_bytes, std::uint8_t vector, std::uint8_t r,
                     bool store);
+    std::uint8_t narrowed(int element_bytes, std::uint8_t source);
     void write_bits_of(std::uint8_t mask, Type type);
     void store_bits(const A64Array& array, Type type, std::uint8_t vector, std::uint8_t source);
     void join_bits(const asmjit::a64::GpX& pointer, int first_row);

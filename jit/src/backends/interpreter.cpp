@@ -63,6 +63,7 @@ struct Instruction {
 struct OutputPlan {
     std::uint32_t slot;
     std::uint8_t lane_bytes;
+    std::uint8_t element_bytes;
     bool per_step;
     bool bits;
 };
@@ -164,9 +165,9 @@ Interpreter::Interpreter(const Program& program) {
         }
     }
     for (const ProgramOutput& output : program.outputs) {
-        plan->outputs.push_back({slot[output.value],
-                                 static_cast<std::uint8_t>(lane_bytes(graph.type(output.value))),
-                                 output.per_step, output.bits});
+        plan->outputs.push_back(
+            {slot[output.value], static_cast<std::uint8_t>(lane_bytes(graph.type(output.value))),
+             static_cast<std::uint8_t>(element_bytes(output.type)), output.per_step, output.bits});
     }
     for (const ProgramState& state : program.states) {
         std::uint32_t now = kNoSlot;
@@ -245,13 +246,31 @@ void store_bits(const std::byte* lanes, int lane_bytes, std::uint8_t* out, std::
     }
 }
 
+// A byte for a mask, the low half of what fits an i16.
+void store_narrow(const OutputPlan& output, const std::byte* lanes, std::byte* out,
+                  std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::uint64_t value = lane(lanes, output.lane_bytes, i);
+        if (output.element_bytes == 1) {
+            out[i] = std::byte{value != 0};
+        } else {
+            const auto half = static_cast<std::uint16_t>(value);
+            std::memcpy(out + 2 * i, &half, sizeof half);
+        }
+    }
+}
+
 void store(const OutputPlan& output, const std::byte* lanes, void* array, std::int64_t begin,
            std::size_t count) {
     if (output.bits) {
         store_bits(lanes, output.lane_bytes, static_cast<std::uint8_t*>(array) + begin / 8, count);
+        return;
+    }
+    std::byte* const out = static_cast<std::byte*>(array) + begin * output.element_bytes;
+    if (output.element_bytes == output.lane_bytes) {
+        std::memcpy(out, lanes, count * output.lane_bytes);
     } else {
-        std::memcpy(static_cast<std::byte*>(array) + begin * output.lane_bytes, lanes,
-                    count * output.lane_bytes);
+        store_narrow(output, lanes, out, count);
     }
 }
 

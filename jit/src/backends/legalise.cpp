@@ -54,6 +54,8 @@ class Legaliser {
     bool in_mask_register(NodeId id) const { return is_mask(body_.nodes[id].type); }
     NodeId as_lanes(NodeId id, Type type);
     NodeId as_mask(NodeId id);
+    NodeId as_bool(NodeId id);
+    NodeId as_stored(const ProgramOutput& output);
     void finish();
 
     const Program& program_;
@@ -271,6 +273,27 @@ NodeId Legaliser::as_mask(NodeId id) {
     return emit(Op::cast, mask_of(body_.nodes[id].type), {id});
 }
 
+// A mask as an i32, 0 or 1.
+NodeId Legaliser::as_bool(NodeId id) {
+    const NodeId one = constant(Type::i32, 1);
+    if (mask_registers_) {
+        return emit(Op::select, Type::i32, {as_mask(id), one});
+    }
+    if (lane_bytes(body_.nodes[id].type) == 8) {
+        id = emit(Op::m32_from_m64, Type::m32, {id});
+    }
+    return emit(Op::bit_and, Type::i32, {id, one});
+}
+
+NodeId Legaliser::as_stored(const ProgramOutput& output) {
+    const NodeId value = translated_[output.value];
+    if (output.bits) {
+        return as_mask(value);
+    }
+    return is_mask(output.type) ? as_bool(value)
+                                : as_lanes(value, program_.graph.type(output.value));
+}
+
 // Lanes & mask needs no lanes for the mask: it is a select.
 NodeId Legaliser::combine_with_masks(const Node& node) {
     const NodeId a = node.args[0];
@@ -386,9 +409,7 @@ void Legaliser::finish() {
         body_.has_steps = body_.has_steps || input.per_step;
     }
     for (ProgramOutput& output : body_.outputs) {
-        const NodeId value = translated_[output.value];
-        output.value =
-            output.bits ? as_mask(value) : as_lanes(value, program_.graph.type(output.value));
+        output.value = as_stored(output);
         body_.has_steps = body_.has_steps || output.per_step;
     }
     std::vector<NodeId> node_of_input(body_.inputs.size(), kNoNode);

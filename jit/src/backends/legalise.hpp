@@ -3,6 +3,7 @@
 // What it lacks is replaced by sequences of what it has, with the same bits; what no output needs
 // is left out. Two conventions apply to the list beyond those of ir/ops.def:
 //   - a shift by a constant has one argument, and the count as payload;
+//   - the value of an output whose elements are narrower than lanes is an i32 that fits them;
 //   - `sqrt` and `rare` may have the payloads of square_roots.hpp;
 //   - where masks have registers of their own (AVX-512), `cast` to a mask type takes the lanes'
 //   sign

@@ -39,7 +39,7 @@ TieredProgram::TieredProgram(Program program, std::size_t uniform_count)
         row_bytes_ += op == Op::input ? static_cast<std::size_t>(lane_bytes(program_.graph.type(id))) : 0;
     }
     for (const ProgramOutput& output : program_.outputs) {
-        row_bytes_ += output.bits ? 0 : static_cast<std::size_t>(lane_bytes(output.type));
+        row_bytes_ += output.bits ? 0 : static_cast<std::size_t>(element_bytes(output.type));
     }
 }
 

@@ -6,6 +6,7 @@
 
 #include <asmjit/x86.h>
 
+#include <bit>
 #include <vector>
 
 namespace bitaxon::jit {
@@ -34,6 +35,11 @@ struct X86Array {
     std::int32_t pointer = -1;     ///< stack offset, if not in a register
     std::int32_t base = -1;        ///< of a per-step array: stack offset of the pointer to row 0
     std::int32_t step_bytes = -1;  ///< of a per-step array: stack offset
+
+    /// Rows to bytes, of arrays that hold no packed bits.
+    std::uint32_t shift() const {
+        return static_cast<std::uint32_t>(std::countr_zero(static_cast<unsigned>(element_bytes)));
+    }
 };
 
 class X86Frame {

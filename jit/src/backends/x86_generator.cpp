@@ -28,7 +28,12 @@ constexpr int kLineBytes = 64;
 // Calls for fewer vectors of rows don't align their stores.
 constexpr int kHeadFrom = 8;
 
-RegisterFile register_file(Target target, bool masked) {
+bool is_narrow(const ProgramOutput& output) {
+    return !output.bits && element_bytes(output.type) < 4;
+}
+
+// `scratch`: a vector register is needed between instructions.
+RegisterFile register_file(Target target, bool masked, bool scratch) {
     RegisterFile file;
     file.mask_registers = has_mask_registers(target);
     const auto form = [&](Home home) -> MemoryForm& {
@@ -42,7 +47,7 @@ RegisterFile register_file(Target target, bool masked) {
         form(Home::uniform) = MemoryForm::repeated;
         form(Home::step) = MemoryForm::repeated;
     } else {
-        file.vectors = masked ? 0x7fff : 0xffff;
+        file.vectors = masked || scratch ? 0x7fff : 0xffff;
         form(Home::constant) = MemoryForm::whole;
     }
     return file;
@@ -95,13 +100,14 @@ class Generator {
 };
 
 void Generator::allocate_variants() {
-    const RegisterFile unmasked = register_file(target_, false);
+    const bool scratch = std::any_of(body_.outputs.begin(), body_.outputs.end(), is_narrow);
+    const RegisterFile unmasked = register_file(target_, false, scratch);
     const Scheduler scheduler(body_);
     shape_ = choose_loop_shape(body_, scheduler, std::popcount(unmasked.vectors), rows_,
                                options_.unroll, options_.streaming_stores);
     const std::vector<OperandRules> rules = x86_operand_rules(body_, target_);
     const auto add = [&](int vectors, bool masked, bool pin) {
-        Variant variant{vectors, masked, register_file(target_, masked), {}};
+        Variant variant{vectors, masked, register_file(target_, masked, scratch), {}};
         const Schedule schedule = scheduler.run(vectors, shape_.budget);
         const int pins = pin ? spare_registers(variant.file, schedule) : 0;
         variant.allocation = allocate(body_, schedule, rules, variant.file, pins);
@@ -177,7 +183,7 @@ void Generator::point_at_tile(Assembler& out, const X86Frame& frame) {
         if (array.element_bytes == 0) {
             out.sar(pointer, 3);
         } else {
-            out.shl(pointer, array.element_bytes == 8 ? 3 : 2);
+            out.shl(pointer, array.shift());
         }
         out.add(pointer, x86::qword_ptr(x86::rsp, array.base));
         if (array.gp < 0) {
@@ -278,7 +284,7 @@ bool Generator::has_head() const {
     return shape_.tail_vectors > 0 && !body_.has_steps && !shape_.only_masked &&
            !options_.streaming_stores && !body_.outputs.empty() &&
            std::none_of(body_.outputs.begin(), body_.outputs.end(),
-                        [](const ProgramOutput& output) { return output.bits; });
+                        [](const ProgramOutput& o) { return o.bits || is_narrow(o); });
 }
 
 // The tail's code does the first rows too, up to where the first output is aligned: it sees an end
@@ -286,18 +292,17 @@ bool Generator::has_head() const {
 void Generator::write_head(Assembler& out, const X86Frame& frame, const Label& main,
                            const Label& tail) const {
     const X86Array& output = frame.output(0);
-    const int shift = output.element_bytes == 8 ? 3 : 2;
+    const std::uint32_t shift = output.shift();
     out.mov(x86::qword_ptr(x86::rsp, frame.whole_end()), reg::end);
     out.lea(reg::scratch, x86::qword_ptr(reg::row, kHeadFrom * rows_));
     out.cmp(reg::scratch, reg::end);
     out.jg(main);
     if (output.gp >= 0) {
-        out.lea(reg::address, x86::qword_ptr(x86::gpq(static_cast<std::uint32_t>(output.gp)),
-                                             reg::row, static_cast<std::uint32_t>(shift)));
+        out.lea(reg::address,
+                x86::qword_ptr(x86::gpq(static_cast<std::uint32_t>(output.gp)), reg::row, shift));
     } else {
         out.mov(reg::address, x86::qword_ptr(x86::rsp, output.pointer));
-        out.lea(reg::address,
-                x86::qword_ptr(reg::address, reg::row, static_cast<std::uint32_t>(shift)));
+        out.lea(reg::address, x86::qword_ptr(reg::address, reg::row, shift));
     }
     out.neg(reg::address);
     out.and_(reg::address, kLineBytes - 1);

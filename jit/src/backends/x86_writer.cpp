@@ -88,7 +88,7 @@ Mem X86Writer::address(const X86Array& array, std::uint8_t vector) const {
     if (!in_register) {
         out_.mov(pointer, on_stack);
     }
-    return x86::ptr(pointer, reg::row, array.element_bytes == 8 ? 3 : 2, offset);
+    return x86::ptr(pointer, reg::row, array.shift(), offset);
 }
 
 // One lane in memory, repeated by the instruction that reads it.
@@ -266,6 +266,84 @@ void X86Writer::store_lanes(const X86Array& array, Type type, std::uint8_t vecto
     }
 }
 
+// Elements of one or two bytes, from lanes of four whose values fit. AVX2 packs them into the low
+// part of a register.
+void X86Writer::store_narrow(const X86Array& array, Type type, std::uint8_t vector,
+                             std::uint8_t source) {
+    const Mem memory = address(array, vector);
+    const Vec lanes = vector_register(source, type);
+    const bool is_byte = array.element_bytes == 1;
+    if (mask_registers_) {
+        if (masked_) {
+            out_.setExtraReg(mask_register(vector));
+        }
+        out_.emit(is_byte ? Id::kIdVpmovdb : Id::kIdVpmovdw, memory, lanes);
+        return;
+    }
+    const Vec low = x86::xmm(source);
+    const Vec packed = x86::xmm(kX86MaskVector);
+    if (rows_ == 8) {
+        out_.emit(Id::kIdVextracti128, packed, lanes, asmjit::imm(1));
+    }
+    out_.emit(Id::kIdVpackssdw, packed, low, rows_ == 8 ? packed : low);
+    if (is_byte) {
+        out_.emit(Id::kIdVpacksswb, packed, packed, packed);
+    }
+    const int bytes = rows_ * array.element_bytes;
+    const auto store_whole = [&] {
+        out_.emit(bytes == 16  ? Id::kIdVmovups
+                  : bytes == 8 ? Id::kIdVmovq
+                               : Id::kIdVmovd,
+                  memory, packed);
+    };
+    if (!masked_) {
+        store_whole();
+        return;
+    }
+    const asmjit::Label part = out_.newLabel();
+    const asmjit::Label done = out_.newLabel();
+    out_.mov(reg::limit, reg::end);
+    out_.sub(reg::limit, reg::row);
+    out_.sub(reg::limit, vector * rows_);
+    out_.jle(done);
+    out_.cmp(reg::limit, rows_);
+    out_.jl(part);
+    store_whole();
+    out_.jmp(done);
+    out_.bind(part);
+    store_narrow_part(memory, bytes, array.element_bytes);
+    out_.bind(done);
+}
+
+// The first `limit` elements, fewer than `bytes` hold: by halves, as the bits of their number say.
+void X86Writer::store_narrow_part(const Mem& memory, int bytes, int element_bytes) {
+    const Vec packed = x86::xmm(kX86MaskVector);
+    out_.lea(reg::address, memory);
+    for (int size = bytes / 2; size >= element_bytes; size /= 2) {
+        const asmjit::Label next = out_.newLabel();
+        const Mem at = x86::ptr(reg::address);
+        out_.test(reg::limit, size / element_bytes);
+        out_.jz(next);
+        switch (size) {
+        case 8:
+            out_.emit(Id::kIdVmovq, at, packed);
+            break;
+        case 4:
+            out_.emit(Id::kIdVmovd, at, packed);
+            break;
+        case 2:
+            out_.emit(Id::kIdVpextrw, at, packed, asmjit::imm(0));
+            break;
+        default:
+            out_.emit(Id::kIdVpextrb, at, packed, asmjit::imm(0));
+            break;
+        }
+        out_.emit(Id::kIdVpsrldq, packed, packed, asmjit::imm(size));
+        out_.add(reg::address, size);
+        out_.bind(next);
+    }
+}
+
 // Rows per vector are a multiple of 8 here: 16 rows make two bytes, of which the tail may need one.
 void X86Writer::store_mask_register(const X86Array& array, std::uint8_t vector,
                                     std::uint8_t source) {
@@ -326,8 +404,10 @@ void X86Writer::store(std::uint32_t output, NodeId value, std::uint8_t vector,
                       std::uint8_t source) {
     const X86Array& array = frame_.output(output);
     const Type type = body_.nodes[value].type;
-    if (array.element_bytes != 0) {
+    if (array.element_bytes >= 4) {
         store_lanes(array, type, vector, source);
+    } else if (array.element_bytes != 0) {
+        store_narrow(array, type, vector, source);
     } else if (mask_registers_) {
         store_mask_register(array, vector, source);
     } else {

@@ -11,8 +11,8 @@
 
 namespace bitaxon::jit {
 
-/// A vector register reserved in masked AVX2 code for the masks of loads and stores; in masked
-/// AVX-512 code it is k7.
+/// A vector register reserved in masked AVX2 code for the masks of loads and stores, and where
+/// elements narrower than lanes are stored; in masked AVX-512 code it is k7.
 inline constexpr std::uint8_t kX86MaskVector = 15;
 inline constexpr std::uint8_t kX86MaskRegister = 7;
 
@@ -65,6 +65,8 @@ class X86Writer {
     void compute(const Placement& p);
     void compute_rare(const Placement& p);
     void store_lanes(const X86Array& array, Type type, std::uint8_t vector, std::uint8_t source);
+    void store_narrow(const X86Array& array, Type type, std::uint8_t vector, std::uint8_t source);
+    void store_narrow_part(const asmjit::x86::Mem& memory, int bytes, int element_bytes);
     void store_bits(const X86Array& array, Type type, std::uint8_t vector, std::uint8_t source);
     void store_mask_register(const X86Array& array, std::uint8_t vector, std::uint8_t source);
     void write_stub(const Stub& stub);

@@ -18,7 +18,9 @@ struct ProgramInput {
 /// An output array.
 struct ProgramOutput {
     NodeId value;
-    Type type;              ///< of the array; the value has this type, or is a mask if `bits`
+    /// How the array holds it, in element_bytes(type): the value has this type, but for an i16 it
+    /// is an i32 that fits, and for a mask it may be either mask.
+    Type type;
     bool per_step = false;  ///< stored in each step, and the pointer moves; else after the last step
     /// The value is a mask, packed LSB first: bit r%8 of byte r/8 is row r. With bits, rows come in
     /// multiples of 8 except at the end of the array, where the last byte's tail is zero.

@@ -5,16 +5,28 @@
 #include <bitaxon/core/error.hpp>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 namespace bitaxon::jit {
 namespace {
 
-std::string joined(const std::vector<std::string>& words) {
-    std::string text;
-    for (const std::string& word : words) {
-        text += (text.empty() ? "" : ", ") + word;
+std::string arguments_text(const Expression::State& parsed) {
+    std::vector<std::string> words;
+    for (std::size_t k = 0; k < parsed.arguments.size(); ++k) {
+        const Type type = parsed.argument_types[k];
+        words.push_back(type == parsed.dtype
+                            ? parsed.arguments[k]
+                            : fmt::format("{} : {}", parsed.arguments[k], name(type)));
     }
-    return text;
+    return fmt::format("{}", fmt::join(words, ", "));
+}
+
+std::string results_text(const Expression::State& parsed) {
+    std::vector<std::string_view> words(parsed.results.size());
+    std::transform(parsed.results.begin(), parsed.results.end(), words.begin(), &element_name);
+    return fmt::format("{}", fmt::join(words, ", "));
 }
 
 std::string functions_text(const Kernel::State& state) {
@@ -35,9 +47,10 @@ std::string functions_text(const Kernel::State& state) {
 std::string Kernel::explain(const ExecutionContext& context) const {
     const State& state = *state_;
     const Expression::State& parsed = expression().state();
-    std::string text = fmt::format("expression\n{}\ndtype {}, mode {}, arguments: {}\n{}",
-                                   parsed.text, name(parsed.dtype), name(mode()),
-                                   joined(parsed.arguments), functions_text(state));
+    std::string text =
+        fmt::format("expression\n{}\ndtype {}, mode {}, arguments: {}\nresults: {}\n{}",
+                    parsed.text, name(parsed.dtype), name(mode()), arguments_text(parsed),
+                    results_text(parsed), functions_text(state));
     text += "graph as parsed\n" + print(parsed.graph, parsed.roots);
     text += "rewrites\n";
     for (const std::string& rewrite : state.optimised.applied) {

@@ -9,30 +9,37 @@
 
 namespace bitaxon::jit {
 
+std::string_view element_name(Type type) noexcept { return is_mask(type) ? "bool" : name(type); }
+
+namespace {
+
+void check_counts(const Expression& expression, std::size_t inputs, std::size_t outputs) {
+    const auto check = [](std::string_view what, std::size_t got, std::size_t expected) {
+        if (got != expected) {
+            throw_error(ErrorCode::invalid_value, what, fmt::format("{} arrays", got),
+                        fmt::format("{}", expected));
+        }
+    };
+    check("inputs", inputs, expression.arguments().size());
+    check("outputs", outputs, expression.results().size());
+}
+
+// Masks of both widths are the same to an array.
+void check_type(std::string_view what, Type got, Type expected, std::string_view why) {
+    if (got != expected && !(is_mask(got) && is_mask(expected))) {
+        throw_error(ErrorCode::invalid_type, what, fmt::format("elements of {}", element_name(got)),
+                    fmt::format("{}, {}", element_name(expected), why));
+    }
+}
+
+}  // namespace
+
 Kernel::State::State(const Expression& e, const CompileOptions& o)
     : expression(e), options(o), cache(e, o) {
-    // Results become what the arrays hold: masks 0 and 1, integers the nearest float.
-    Graph graph = e.state().graph;
-    std::vector<NodeId> roots = e.state().roots;
-    const Type dtype = e.dtype();
-    for (NodeId& root : roots) {
-        const Type type = graph.type(root);
-        if (is_mask(type)) {
-            if (type != mask_of(dtype)) {
-                root = graph.make(type == Type::m32 ? Op::m64_from_m32 : Op::m32_from_m64,
-                                  mask_of(dtype), {root});
-            }
-            root = graph.make(Op::select, dtype,
-                              {root, graph.constant(dtype, 1), graph.constant(dtype, 0)});
-        } else if (type != dtype) {
-            root = graph.make(Op::cast, dtype, {root});
-        }
-    }
-    const std::vector<Type> types(roots.size(), dtype);
-    if (auto kept = cache.read(types)) {
+    if (auto kept = cache.read(e.results())) {
         optimised = std::move(*kept);
     } else {
-        optimised = optimise(graph, roots, o.mode);
+        optimised = optimise(e.state().graph, e.state().roots, o.mode);
     }
     levels = external_levels(optimised.graph, optimised.roots);
 }
@@ -81,45 +88,37 @@ MathMode Kernel::mode() const noexcept { return state_->options.mode; }
 
 void Kernel::run(const ExecutionContext& context, const Arguments& arguments,
                  const RunOptions& options) const {
-    const auto check = [](std::string_view what, std::size_t got, std::size_t expected) {
-        if (got != expected) {
-            throw_error(ErrorCode::invalid_value, what, fmt::format("{} arrays", got),
-                        fmt::format("{}", expected));
-        }
-    };
-    check("inputs", arguments.inputs.size(), expression().arguments().size());
-    check("outputs", arguments.outputs.size(), expression().results().size());
+    check_counts(expression(), arguments.inputs.size(), arguments.outputs.size());
     state_->run(context, arguments, options);
 }
 
-void Kernel::run_arrays(const ExecutionContext& context, Type dtype,
-                        std::span<const Array<const void>> inputs,
-                        std::span<const Array<void>> outputs, const RunOptions& options) const {
-    if (dtype != expression().dtype()) {
-        throw_error(ErrorCode::invalid_type, "arrays", name(dtype),
-                    fmt::format("{}, the dtype that the kernel was compiled for",
-                                name(expression().dtype())));
-    }
+void Kernel::operator()(const ExecutionContext& context, std::span<const Input> inputs,
+                        std::span<const Output> outputs, const RunOptions& options) const {
+    check_counts(expression(), inputs.size(), outputs.size());
     std::array<const void*, kMaxArrays> in;
     std::array<void*, kMaxArrays> out;
-    const std::size_t rows = outputs.empty() ? 0 : outputs[0].count;
+    const std::size_t rows = outputs[0].count();
     std::uint64_t uniform = 0;
     for (std::size_t k = 0; k < inputs.size(); ++k) {
-        in[k] = inputs[k].data;
-        if (inputs[k].count == 1 && rows != 1) {
+        const std::string& name = expression().arguments()[k];
+        in[k] = inputs[k].data();
+        check_type(name, inputs[k].type(), expression().argument_types()[k],
+                   "the argument's type; a declaration in the text, as `n : i64`, chooses another");
+        if (inputs[k].count() == 1 && rows != 1) {
             uniform |= std::uint64_t{1} << k;
-        } else if (inputs[k].count != rows) {
-            throw_error(ErrorCode::invalid_shape,
-                        k < expression().arguments().size() ? expression().arguments()[k] : "inputs",
-                        fmt::format("{} values", inputs[k].count),
+        } else if (inputs[k].count() != rows) {
+            throw_error(ErrorCode::invalid_shape, name, fmt::format("{} values", inputs[k].count()),
                         fmt::format("{}, as many as the output has, or 1", rows));
         }
     }
     for (std::size_t k = 0; k < outputs.size(); ++k) {
-        out[k] = outputs[k].data;
-        if (outputs[k].count != rows) {
-            throw_error(ErrorCode::invalid_shape, fmt::format("output {}", k),
-                        fmt::format("{} values", outputs[k].count),
+        const std::string name = fmt::format("output {}", k);
+        out[k] = outputs[k].data();
+        check_type(name, outputs[k].type(), expression().results()[k],
+                   "the result's own type; a cast in the text, as f64(...), chooses another");
+        if (outputs[k].count() != rows) {
+            throw_error(ErrorCode::invalid_shape, name,
+                        fmt::format("{} values", outputs[k].count()),
                         fmt::format("{}, as output 0", rows));
         }
     }

@@ -26,14 +26,42 @@ constexpr std::size_t kParallelOperations = 400'000;
 // found in a cache again.
 constexpr std::size_t kStreamingBytes = 16 * 1024 * 1024;
 constexpr std::size_t kCacheLine = 64;
+constexpr std::size_t kNarrowestStreamed = 4;
 // Uniform values that fit here need no memory.
 constexpr std::size_t kInlineSlots = 192;
 
 bool is_uniform(const Arguments& arguments, std::size_t k) { return (arguments.uniform >> k & 1) != 0; }
 
+std::size_t width(Type type) { return static_cast<std::size_t>(element_bytes(type)); }
+
+// Rows from `begin` on to the first at which all outputs that are streamed begin a cache line;
+// nothing if there is no such row. Elements narrower than lanes are stored as ever.
+std::optional<std::int64_t> rows_to_alignment(std::span<const Type> results, void* const* outputs,
+                                              std::int64_t begin) {
+    constexpr auto kMostRows = static_cast<std::int64_t>(kCacheLine / kNarrowestStreamed);
+    for (std::int64_t rows = 0; rows < kMostRows; ++rows) {
+        bool streams = false;
+        bool aligned = true;
+        for (std::size_t k = 0; k < results.size() && aligned; ++k) {
+            const std::size_t bytes = width(results[k]);
+            if (bytes >= kNarrowestStreamed) {
+                const auto address = reinterpret_cast<std::uintptr_t>(outputs[k]) +
+                                     static_cast<std::uintptr_t>(begin + rows) * bytes;
+                streams = true;
+                aligned = address % kCacheLine == 0;
+            }
+        }
+        if (aligned) {
+            return streams ? std::optional(rows) : std::nullopt;
+        }
+    }
+    return std::nullopt;
+}
+
 // A stretch of rows of one call, with everything that its blocks have in common.
 struct Run {
     const TieredProgram& program;
+    std::span<const Type> results;
     const Frame& frame;
     std::optional<Target> target;
     bool streaming;
@@ -66,21 +94,10 @@ struct Run {
         }
     }
 
-    // The first row from `begin` on at which the outputs begin a cache line.
     std::int64_t aligned_from(std::int64_t begin) const {
-        const auto bytes = static_cast<std::uintptr_t>(lane_bytes(program.program().outputs[0].type));
-        const auto address = reinterpret_cast<std::uintptr_t>(frame.outputs[0]) +
-                             static_cast<std::uintptr_t>(begin) * bytes;
-        return begin + static_cast<std::int64_t>((kCacheLine - address % kCacheLine) % kCacheLine / bytes);
+        return begin + *rows_to_alignment(results, frame.outputs, begin);
     }
 };
-
-bool same_alignment(std::span<void* const> outputs, std::size_t bytes) {
-    const auto offset = [](const void* p) { return reinterpret_cast<std::uintptr_t>(p) % kCacheLine; };
-    return std::all_of(outputs.begin(), outputs.end(), [&](const void* p) {
-        return offset(p) == offset(outputs[0]) && offset(p) % bytes == 0;
-    });
-}
 
 bool is_in_place(const Arguments& arguments) {
     return std::any_of(arguments.outputs.begin(), arguments.outputs.end(), [&](const void* out) {
@@ -89,24 +106,30 @@ bool is_in_place(const Arguments& arguments) {
     });
 }
 
-void check_overlap(const Arguments& arguments, std::size_t lane) {
-    const auto overlap = [&](const void* a, std::size_t a_bytes, const void* b) {
+void check_overlap(const Arguments& arguments, const Expression& expression) {
+    const std::span<const Type> results = expression.results();
+    const auto overlap = [&](const void* a, std::size_t a_width, const void* b,
+                             std::size_t b_width) {
         const auto x = reinterpret_cast<std::uintptr_t>(a);
         const auto y = reinterpret_cast<std::uintptr_t>(b);
-        return x < y + arguments.rows * lane && y < x + a_bytes;
+        return x < y + arguments.rows * b_width && y < x + arguments.rows * a_width;
     };
     for (std::size_t o = 0; o < arguments.outputs.size(); ++o) {
         const void* out = arguments.outputs[o];
+        const std::size_t out_width = width(results[o]);
         for (std::size_t k = 0; k < arguments.inputs.size(); ++k) {
             const void* in = arguments.inputs[k];
-            if (!is_uniform(arguments, k) && in != out && overlap(in, arguments.rows * lane, out)) {
+            const std::size_t input_width = width(expression.argument_types()[k]);
+            const bool in_place = in == out && input_width == out_width;
+            if (!is_uniform(arguments, k) && !in_place &&
+                overlap(in, input_width, out, out_width)) {
                 throw_error(ErrorCode::invalid_shape, "out",
                             fmt::format("an array that overlaps input {} in part", k),
-                            "an array of its own, or exactly that input");
+                            "an array of its own, or exactly that input, if elements are as wide");
             }
         }
         for (std::size_t p = 0; p < o; ++p) {
-            if (overlap(arguments.outputs[p], arguments.rows * lane, out)) {
+            if (overlap(arguments.outputs[p], width(results[p]), out, out_width)) {
                 throw_error(ErrorCode::invalid_shape, "out",
                             fmt::format("outputs {} and {} that overlap", p, o), "separate arrays");
             }
@@ -179,13 +202,13 @@ class Call {
 
 // Returns the number of uniform ones.
 std::size_t Call::collect_inputs() {
-    const bool narrow = state_.expression.dtype() == Type::f32;
+    const std::span<const Type> types = state_.expression.argument_types();
     std::size_t slot = 0;
     for (std::size_t k = 0; k < arguments_.inputs.size(); ++k) {
         const void* input = arguments_.inputs[k];
         if (!is_uniform(arguments_, k)) {
             inputs_[input_count_++] = input;
-        } else if (narrow) {
+        } else if (lane_bytes(types[k]) == 4) {
             uniforms_[slot++] = *static_cast<const std::uint32_t*>(input) * 0x100000001ULL;
         } else {
             uniforms_[slot++] = *static_cast<const std::uint64_t*>(input);
@@ -220,17 +243,18 @@ void Call::count_tier(const TieredProgram& program) const {
 
 void Call::run_rows(Job* job) {
     const TieredProgram& program = *variant_->stages.front();
-    const auto lane = static_cast<std::size_t>(lane_bytes(state_.expression.dtype()));
+    const std::span<const Type> results = state_.expression.results();
     const std::size_t bytes = arguments_.rows * program.row_bytes();
     const bool streaming = target_ && bytes >= kStreamingBytes &&
-                           same_alignment(arguments_.outputs, lane) && !is_in_place(arguments_);
+                           rows_to_alignment(results, arguments_.outputs.data(), 0) &&
+                           !is_in_place(arguments_);
     if (target_) {
         promote(program, streaming);
     }
     count_tier(program);
     program.prologue().run(uniforms_);
     const Frame call_frame = frame(uniforms_, arguments_.outputs.data(), options_.first_row);
-    const Run run{program, call_frame, target_, streaming};
+    const Run run{program, results, call_frame, target_, streaming};
 
     const auto rows = static_cast<std::int64_t>(arguments_.rows);
     const bool parallel =
@@ -295,10 +319,12 @@ void Call::run_blocks(Job* job) {
 }
 
 void Call::run_block(std::size_t first, std::size_t count) {
-    const auto lane = static_cast<std::size_t>(lane_bytes(state_.expression.dtype()));
+    const std::span<const Type> results = state_.expression.results();
+    const std::vector<ProgramInput>& inputs = variant_->stages.front()->program().inputs;
     block_inputs_.clear();
     for (std::size_t k = 0; k < input_count_; ++k) {
-        block_inputs_.push_back(static_cast<const std::byte*>(inputs_[k]) + first * lane);
+        block_inputs_.push_back(static_cast<const std::byte*>(inputs_[k]) +
+                                first * width(inputs[k].type));
     }
     for (const Block& result : call_results_) {
         block_inputs_.push_back(result.data());
@@ -308,13 +334,14 @@ void Call::run_block(std::size_t first, std::size_t count) {
         const bool last = level == state_.levels.size();
         std::array<void*, kMaxArrays * kMaxArguments> outputs;
         for (std::size_t k = 0; k < stage.program().outputs.size(); ++k) {
-            outputs[k] = last ? static_cast<std::byte*>(arguments_.outputs[k]) + first * lane
-                              : static_cast<void*>(call_arguments_[k].data());
+            outputs[k] =
+                last ? static_cast<std::byte*>(arguments_.outputs[k]) + first * width(results[k])
+                     : static_cast<void*>(call_arguments_[k].data());
         }
         Frame block_frame = frame(stage_uniforms_[level].data(), outputs.data(),
                                   options_.first_row + static_cast<std::int64_t>(first));
         block_frame.inputs = block_inputs_.data();
-        Run{stage, block_frame, target_, false}.plain(0, static_cast<std::int64_t>(count));
+        Run{stage, results, block_frame, target_, false}.plain(0, static_cast<std::int64_t>(count));
         if (!last) {
             call_externals(level, count);
         }
@@ -343,8 +370,7 @@ void Call::call_externals(std::size_t level, std::size_t count) {
 
 void Kernel::State::run(const ExecutionContext& context, const Arguments& arguments,
                         const RunOptions& run_options) const {
-    const auto lane = static_cast<std::size_t>(lane_bytes(expression.dtype()));
-    check_overlap(arguments, lane);
+    check_overlap(arguments, expression);
     if (arguments.rows == 0) {
         return;
     }

@@ -51,6 +51,9 @@ struct Variant {
     Folded<Variant> folded_;
 };
 
+/// How users call the elements of an array: "bool" for both masks.
+std::string_view element_name(Type type) noexcept;
+
 /// External calls (nodes of the graph) by how many others they wait for.
 std::vector<std::vector<NodeId>> external_levels(const Graph& graph, std::span<const NodeId> roots);
 

@@ -40,16 +40,16 @@ Variant::Variant(const Kernel::State& state, std::uint64_t uniform_mask,
         Leaves leaves;
         std::size_t slot = 0;
         for (std::size_t k = 0; k < arguments; ++k) {
+            const Type type = expression.argument_types[k];
             if (uniform_mask >> k & 1) {
-                leaves.inputs.push_back(
-                    folded.empty()
-                        ? program.graph.make(Op::uniform, expression.dtype, {}, slot)
-                        : program.graph.constant_bits(expression.dtype, folded[slot]));
+                leaves.inputs.push_back(folded.empty()
+                                            ? program.graph.make(Op::uniform, type, {}, slot)
+                                            : program.graph.constant_bits(type, folded[slot]));
                 ++slot;
             } else {
                 leaves.inputs.push_back(
-                    program.graph.make(Op::input, expression.dtype, {}, program.inputs.size()));
-                program.inputs.push_back({expression.arguments[k], expression.dtype});
+                    program.graph.make(Op::input, type, {}, program.inputs.size()));
+                program.inputs.push_back({expression.arguments[k], type});
             }
         }
         leaves.seed = program.graph.make(Op::uniform, Type::i64, {}, uniforms);
@@ -72,7 +72,7 @@ Variant::Variant(const Kernel::State& state, std::uint64_t uniform_mask,
         }
         const std::vector<NodeId> results = lower(source, wanted, program.graph, leaves);
         for (std::size_t k = 0; k < results.size(); ++k) {
-            program.outputs.push_back({results[k], last ? expression.dtype : Type::f64});
+            program.outputs.push_back({results[k], last ? expression.results[k] : Type::f64});
         }
         stages.push_back(std::make_unique<TieredProgram>(std::move(program), uniforms + 1));
         if (!last) {

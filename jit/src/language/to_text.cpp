@@ -77,6 +77,12 @@ class Writer {
 
 std::optional<std::string> Writer::run() {
     const std::vector<NodeId> nodes = reachable(graph_, roots_);
+    for (const NodeId id : nodes) {
+        const Node& node = graph_[id];
+        if (node.op == Op::input && node.type != real_) {
+            text_ += fmt::format("x{} : {}\n", node.payload, jit::name(node.type));
+        }
+    }
     if (!declare_sites(nodes)) {
         return std::nullopt;
     }

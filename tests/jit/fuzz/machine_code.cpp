@@ -135,6 +135,20 @@ bool same(T a, T b) {
     return std::memcmp(&a, &b, sizeof(T)) == 0 || (std::isnan(a) && std::isnan(b));
 }
 
+template <class T>
+struct Results {
+    std::vector<T> floats;
+    std::vector<std::int16_t> narrow;
+    std::vector<std::int64_t> wide;
+    std::vector<std::uint8_t> masks;
+};
+
+template <class T>
+bool same(const Results<T>& a, const Results<T>& b, std::size_t i) {
+    return same(a.floats[i], b.floats[i]) && a.narrow[i] == b.narrow[i] && a.wide[i] == b.wide[i] &&
+           a.masks[i] == b.masks[i];
+}
+
 std::vector<Target> targets() {
     std::vector<Target> found;
 #if defined(__aarch64__)
@@ -161,8 +175,13 @@ void check(Bytes bytes, MathMode mode) {
         values = lanes<T>(bytes, rows);
     }
     Graph language;
-    const NodeId root = random_graph(language, real, bytes, inputs);
-    const Optimised optimised = optimise(language, std::span(&root, 1), mode);
+    const NodeId value = random_graph(language, real, bytes, inputs);
+    // Elements of all widths.
+    const std::array<NodeId, 4> roots = {
+        value, language.make(Op::cast, Type::i16, {value}),
+        language.make(Op::cast, Type::i64, {value}),
+        language.make(Op::less, mask_of(real), {value, language.constant(real, 0.5)})};
+    const Optimised optimised = optimise(language, roots, mode);
 
     Program program;
     Leaves leaves;
@@ -172,32 +191,40 @@ void check(Bytes bytes, MathMode mode) {
     }
     leaves.seed = program.graph.integer(Type::i64, 7);
     leaves.population = program.graph.integer(Type::i64, 0);
-    program.outputs = {{lower(optimised.graph, optimised.roots, program.graph, leaves)[0], real}};
+    const std::vector<NodeId> lowered =
+        lower(optimised.graph, optimised.roots, program.graph, leaves);
+    for (std::size_t k = 0; k < roots.size(); ++k)
+        program.outputs.push_back({lowered[k], language.type(roots[k])});
     const Prologue prologue = hoist(program, 0);
     std::vector<std::uint64_t> slots(prologue.slots());
     prologue.run(slots.data());
 
     std::array<const void*, inputs> in{data[0].data(), data[1].data(), data[2].data()};
     const auto run = [&](const auto& function) {
-        std::vector<T> out(rows + 1, T(42));
-        void* outputs[] = {out.data()};
+        Results<T> out{std::vector<T>(rows + 1, T(42)), std::vector<std::int16_t>(rows + 1, 42),
+                       std::vector<std::int64_t>(rows + 1, 42),
+                       std::vector<std::uint8_t>(rows + 1, 42)};
+        void* outputs[] = {out.floats.data(), out.narrow.data(), out.wide.data(), out.masks.data()};
         const Frame frame{in.data(), outputs, slots.data(), nullptr, nullptr, 0, 3, 1};
         function(frame);
         return out;
     };
     const auto count = static_cast<std::int64_t>(rows);
-    const std::vector<T> expected =
+    const Results<T> expected =
         run([&](const Frame& frame) { Interpreter(program).run(frame, 0, count); });
     for (const Target target : targets()) {
         const MachineCode code = generate(program, target);
-        const std::vector<T> got =
-            run([&](const Frame& frame) { code.function(&frame, 0, count); });
+        const Results<T> got = run([&](const Frame& frame) { code.function(&frame, 0, count); });
         for (std::size_t i = 0; i <= rows; ++i) {
-            if (!same(got[i], expected[i])) {
-                std::fprintf(stderr, "row %zu of %zu, %s: got %a, the interpreter %a\n%s", i, rows,
-                             std::string(name(target)).c_str(), static_cast<double>(got[i]),
-                             static_cast<double>(expected[i]),
-                             print(program.graph, program.roots()).c_str());
+            if (!same(got, expected, i)) {
+                std::fprintf(
+                    stderr,
+                    "row %zu of %zu, %s: got %a %d %lld %d, the interpreter %a %d %lld %d\n%s", i,
+                    rows, std::string(name(target)).c_str(), static_cast<double>(got.floats[i]),
+                    got.narrow[i], static_cast<long long>(got.wide[i]), got.masks[i],
+                    static_cast<double>(expected.floats[i]), expected.narrow[i],
+                    static_cast<long long>(expected.wide[i]), expected.masks[i],
+                    print(program.graph, program.roots()).c_str());
                 std::abort();
             }
         }

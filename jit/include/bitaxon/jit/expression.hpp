@@ -13,10 +13,11 @@
 namespace bitaxon::jit {
 
 struct ParseOptions {
-    /// f32 or f64: the type of arguments, of literals and of results.
+    /// f32 or f64: `real`, the type of literals and of arguments that the text declares no type of.
     Type dtype = Type::f64;
-    /// Names of the arguments in their order; without it, every name that has no other meaning is
-    /// an argument, in the order of first appearance. Names that are listed shadow pi and e.
+    /// Names of the arguments in their order; without it, every name that is declared, or has no
+    /// other meaning, is an argument, in the order of first appearance. Names that are listed or
+    /// declared shadow pi and e.
     std::optional<std::vector<std::string>> arguments = {};
     Functions functions = {};
 };
@@ -27,7 +28,10 @@ class Expression {
     const std::string& text() const noexcept;
     Type dtype() const noexcept;
     const std::vector<std::string>& arguments() const noexcept;
-    /// Type of each result before it is converted to dtype: comparisons yield masks, casts integers.
+    /// Type of each argument: as declared, f32, f64, i32 or i64, else dtype.
+    const std::vector<Type>& argument_types() const noexcept;
+    /// Type of each result: comparisons yield masks, casts integers. Its array holds
+    /// element_bytes(type) a row, a mask as 0 or 1.
     const std::vector<Type>& results() const noexcept;
 
     struct State;
@@ -39,7 +43,8 @@ class Expression {
     std::shared_ptr<const State> state_;
 };
 
-/// Parses `text`: assignments to names, then one or more results, separated by commas or lines.
+/// Parses `text`: declarations of arguments of other types than dtype, `n : i64`; assignments to names;
+/// then one or more results, separated by commas or lines.
 /// @throws Error with line, column and a caret below the place
 Expression parse(std::string_view text, const ParseOptions& options = {});
 

@@ -5,12 +5,12 @@
 #include <bitaxon/jit/expression.hpp>
 #include <bitaxon/jit/tiers.hpp>
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <optional>
+#include <ranges>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -39,7 +39,56 @@ struct RunOptions {
     std::int64_t first_row = 0;
 };
 
-/// Untyped arguments of a call: arrays of the kernel's dtype, contiguous.
+/// The type of arrays whose elements are T: bool or std::uint8_t, 0 or 1, for masks.
+template <class T>
+inline constexpr std::optional<Type> kElementType = std::nullopt;
+template <>
+inline constexpr std::optional<Type> kElementType<float> = Type::f32;
+template <>
+inline constexpr std::optional<Type> kElementType<double> = Type::f64;
+template <>
+inline constexpr std::optional<Type> kElementType<std::int16_t> = Type::i16;
+template <>
+inline constexpr std::optional<Type> kElementType<std::int32_t> = Type::i32;
+template <>
+inline constexpr std::optional<Type> kElementType<std::int64_t> = Type::i64;
+template <>
+inline constexpr std::optional<Type> kElementType<bool> = Type::m32;
+template <>
+inline constexpr std::optional<Type> kElementType<std::uint8_t> = Type::m32;
+
+/// T, or const T, may be an element of an array that is read, or, with a Byte that isn't const,
+/// written.
+template <class T, class Byte>
+concept ElementOf = (std::is_const_v<Byte> || !std::is_const_v<T>) &&
+                    kElementType<std::remove_const_t<T>> != std::nullopt;
+
+/// A contiguous array of a call, with the type of its elements.
+template <class Byte>
+class TypedArray {
+  public:
+    template <ElementOf<Byte> T>
+    TypedArray(T* data, std::size_t count)
+        : data_(reinterpret_cast<Byte*>(data)), count_(count),
+          type_(*kElementType<std::remove_const_t<T>>) {}
+    /// A vector, array or span.
+    template <std::ranges::contiguous_range Range>
+    requires ElementOf<std::remove_reference_t<std::ranges::range_reference_t<Range>>, Byte>
+    TypedArray(Range&& range) : TypedArray(std::ranges::data(range), std::ranges::size(range)) {}
+
+    Byte* data() const noexcept { return data_; }
+    std::size_t count() const noexcept { return count_; }
+    Type type() const noexcept { return type_; }
+
+  private:
+    Byte* data_;
+    std::size_t count_;
+    Type type_;
+};
+using Input = TypedArray<const std::byte>;
+using Output = TypedArray<std::byte>;
+
+/// Untyped arguments of a call: contiguous arrays of the types of the arguments and results.
 struct Arguments {
     std::span<const void* const> inputs;
     /// Bit k: input k is a single value, the same in all rows.
@@ -65,32 +114,20 @@ class Kernel {
     MathMode mode() const noexcept;
 
     /// One value for each row: inputs have the length of the outputs, or 1 (the same in all rows).
-    /// Outputs may be inputs; partial overlap is refused. T is the kernel's dtype.
+    /// They hold elements of the types Expression::argument_types() and results(). Outputs may be
+    /// inputs whose elements are as wide; any other overlap is refused.
     /// @throws Error for wrong counts, lengths and types, and what external functions throw
-    template <class T>
-    void operator()(const ExecutionContext& context, std::span<const std::span<const T>> inputs,
-                    std::span<const std::span<T>> outputs, const RunOptions& options = {}) const {
-        static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>);
-        std::array<Array<const void>, kMaxArrays> in;
-        std::array<Array<void>, kMaxArrays> out;
-        for (std::size_t k = 0; k < std::min(inputs.size(), kMaxArrays); ++k) {
-            in[k] = {inputs[k].data(), inputs[k].size()};
-        }
-        for (std::size_t k = 0; k < std::min(outputs.size(), kMaxArrays); ++k) {
-            out[k] = {outputs[k].data(), outputs[k].size()};
-        }
-        run_arrays(context, sizeof(T) == 8 ? Type::f64 : Type::f32,
-                   {in.data(), std::min(inputs.size(), kMaxArrays)},
-                   {out.data(), std::min(outputs.size(), kMaxArrays)}, options);
+    void operator()(const ExecutionContext& context, std::span<const Input> inputs,
+                    std::span<const Output> outputs, const RunOptions& options = {}) const;
+    void operator()(const ExecutionContext& context, std::initializer_list<Input> inputs,
+                    std::initializer_list<Output> outputs, const RunOptions& options = {}) const {
+        (*this)(context, std::span(inputs.begin(), inputs.size()),
+                std::span(outputs.begin(), outputs.size()), options);
     }
     /// The same for expressions of one result.
-    template <class T>
-    void operator()(const ExecutionContext& context,
-                    std::initializer_list<std::span<const std::type_identity_t<T>>> inputs,
-                    std::span<T> output, const RunOptions& options = {}) const {
-        (*this)(context,
-                std::span<const std::span<const T>>{inputs.begin(), inputs.size()},
-                std::span<const std::span<T>>{&output, 1}, options);
+    void operator()(const ExecutionContext& context, std::initializer_list<Input> inputs,
+                    Output output, const RunOptions& options = {}) const {
+        (*this)(context, inputs, {output}, options);
     }
 
     /// The same, untyped. Lengths are the caller's business.
@@ -107,15 +144,6 @@ class Kernel {
   private:
     friend Kernel compile(const Expression& expression, const CompileOptions& options);
     explicit Kernel(std::shared_ptr<const State> state) : state_(std::move(state)) {}
-    template <class T>
-    struct Array {
-        T* data = nullptr;
-        std::size_t count = 0;
-    };
-    void run_arrays(const ExecutionContext& context, Type dtype,
-                    std::span<const Array<const void>> inputs, std::span<const Array<void>> outputs,
-                    const RunOptions& options) const;
-
     std::shared_ptr<const State> state_;
 };
 

@@ -17,6 +17,11 @@ constexpr bool is_integer(Type type) noexcept { return !is_float(type) && !is_ma
 constexpr int lane_bytes(Type type) noexcept {
     return type == Type::f64 || type == Type::i64 || type == Type::m64 ? 8 : 4;
 }
+/// Bytes of an element of an array: those of the lane, but 2 for an i16, and 1 for a mask, which an
+/// array holds as 0 or 1, like bool.
+constexpr int element_bytes(Type type) noexcept {
+    return is_mask(type) ? 1 : type == Type::i16 ? 2 : lane_bytes(type);
+}
 /// The mask that belongs to values of this type.
 constexpr Type mask_of(Type type) noexcept { return lane_bytes(type) == 8 ? Type::m64 : Type::m32; }
 /// The integer type of the same width.
