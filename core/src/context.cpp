@@ -159,10 +159,11 @@ void ExecutionContext::queue(WorkItem& item) const noexcept {
 void ExecutionContext::requeue(WorkItem& item) const noexcept {
     State& state = *state_;
     Workers& workers = state.workers();
+    // A pump keeps its own state alive; other threads, as the workers of another context, do not.
+    const std::shared_ptr<State> alive = workers.queue.on_pump() ? nullptr : state_;
     if (workers.queue.push_again(item)) state.start_pump(workers);
 }
 
-bool ExecutionContext::run_queued() const noexcept { return state_->workers().queue.run_one(); }
 bool ExecutionContext::on_worker() const noexcept { return state_->workers().queue.on_pump(); }
 
 namespace {
