@@ -121,7 +121,7 @@ std::uint64_t ExecutionContext::seed() const noexcept { return state_->seed; }
 
 void ExecutionContext::run_pieces(std::size_t pieces, void (*body)(void*, std::size_t),
                                   void* argument) const {
-    if (pieces <= 1 || threads() == 1) {
+    if (pieces <= 1 || threads() == 1 || ThreadLimit::instance().workerless()) {
         for (std::size_t i = 0; i < pieces; ++i) body(argument, i);
         return;
     }
@@ -140,12 +140,14 @@ void ExecutionContext::run_pieces(std::size_t pieces, void (*body)(void*, std::s
 }
 
 void ExecutionContext::enqueue(std::function<void()> task) const {
-    state_->workers().callers().enqueue([task = std::move(task)] {
+    auto run = [task = std::move(task)] {
         try {
             task();
         } catch (...) {  // there is nobody to tell
         }
-    });
+    };
+    if (ThreadLimit::instance().workerless()) return run();
+    state_->workers().callers().enqueue(std::move(run));
 }
 
 // The state first: once the item is queued, it may run elsewhere and end this handle of its
