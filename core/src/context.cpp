@@ -121,7 +121,7 @@ std::uint64_t ExecutionContext::seed() const noexcept { return state_->seed; }
 
 void ExecutionContext::run_pieces(std::size_t pieces, void (*body)(void*, std::size_t),
                                   void* argument) const {
-    if (pieces <= 1 || threads() == 1) {
+    if (pieces <= 1 || threads() == 1 || ThreadLimit::instance().workerless()) {
         for (std::size_t i = 0; i < pieces; ++i) body(argument, i);
         return;
     }
@@ -140,12 +140,14 @@ void ExecutionContext::run_pieces(std::size_t pieces, void (*body)(void*, std::s
 }
 
 void ExecutionContext::enqueue(std::function<void()> task) const {
-    state_->workers().callers().enqueue([task = std::move(task)] {
+    auto run = [task = std::move(task)] {
         try {
             task();
         } catch (...) {  // there is nobody to tell
         }
-    });
+    };
+    if (ThreadLimit::instance().workerless()) return run();
+    state_->workers().callers().enqueue(std::move(run));
 }
 
 // The state first: once the item is queued, it may run elsewhere and end this handle of its
@@ -159,10 +161,11 @@ void ExecutionContext::queue(WorkItem& item) const noexcept {
 void ExecutionContext::requeue(WorkItem& item) const noexcept {
     State& state = *state_;
     Workers& workers = state.workers();
+    // A pump keeps its own state alive; other threads, as the workers of another context, do not.
+    const std::shared_ptr<State> alive = workers.queue.on_pump() ? nullptr : state_;
     if (workers.queue.push_again(item)) state.start_pump(workers);
 }
 
-bool ExecutionContext::run_queued() const noexcept { return state_->workers().queue.run_one(); }
 bool ExecutionContext::on_worker() const noexcept { return state_->workers().queue.on_pump(); }
 
 namespace {

@@ -111,10 +111,23 @@ void FutureState::sleep() {
     // A worker that waits for work that gave its own worker up may be the one that it comes back
     // to.
     while (suspends() && context_.on_worker() && !done())
-        if (!context_.run_queued())
-            wait_until(std::chrono::steady_clock::now() + std::chrono::microseconds(100));
+        if (!help()) wait_until(std::chrono::steady_clock::now() + std::chrono::microseconds(100));
     std::unique_lock lock(sleeper.mutex);
     sleeper.changed.wait(lock, [&] { return sleeper.awake; });
+}
+
+// Does what this waits for and nobody does, and nothing else: other work might wait for what this
+// thread is in the middle of.
+bool FutureState::help() noexcept {
+    auto last = StateOwner<FutureState>::share(this);
+    for (;;) {
+        StateOwner<FutureState> next = last->awaited();
+        if (!next || next->done()) break;
+        last = std::move(next);
+    }
+    if (!last->claim()) return last->go_on();
+    last->execute();
+    return true;
 }
 
 // Claims this, and what it waits for, as far as it can; sleeps for the rest, which others run; then

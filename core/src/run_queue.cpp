@@ -118,13 +118,6 @@ WorkItem* RunQueue::next(std::size_t lane) noexcept {
     return nullptr;
 }
 
-bool RunQueue::run_one() noexcept {
-    WorkItem* item = next(here.lane);
-    if (item == nullptr) return false;
-    item->run(*item);
-    return true;
-}
-
 bool RunQueue::pump(std::size_t lane, bool sliced) noexcept {
     lane %= lanes_.size();
     const Place before = std::exchange(here, {this, lane});

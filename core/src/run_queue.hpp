@@ -31,9 +31,6 @@ class RunQueue {
     /// @returns whether there are more: the caller must start this pump again
     [[nodiscard]] bool pump(std::size_t lane, bool sliced) noexcept;
 
-    /// On a pump: runs one item, if there is one.
-    bool run_one() noexcept;
-
     /// Whether the calling thread is a pump of this queue.
     bool on_pump() const noexcept;
 

@@ -6,13 +6,12 @@
 namespace bitaxon {
 
 ThreadLimit& ThreadLimit::instance() {
-    static ThreadLimit limit;
-    return limit;
+    static auto* limit = new ThreadLimit();
+    return *limit;
 }
 
 void ThreadLimit::add(int threads) {
     const std::lock_guard lock(mutex_);
-    used_ = true;
     wanted_.insert(threads);
     apply();
 }
@@ -34,12 +33,13 @@ ThreadLimit::ThreadLimit() {
 }
 
 void ThreadLimit::apply() {
+    if (workerless()) return;
     const int most = wanted_.empty() ? 0 : *wanted_.rbegin();
     if (most == applied_) return;
     control_.reset();
     if (most > tbb::info::default_concurrency())
-        control_.emplace(tbb::global_control::max_allowed_parallelism,
-                         static_cast<std::size_t>(most));
+        control_ = std::make_unique<tbb::global_control>(
+            tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(most));
     applied_ = most;
 }
 

@@ -5,8 +5,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <mutex>
-#include <optional>
 #include <set>
 
 namespace bitaxon {
@@ -19,12 +19,14 @@ namespace bitaxon {
 // so that a child never finds either half done.
 class ThreadLimit {
   public:
+    /// Never destroyed: workers may let go of the last context after main has ended.
     static ThreadLimit& instance();
 
     /// Forks that this process descends from since its start.
     std::uint64_t forks() const { return forks_.load(std::memory_order_relaxed); }
 
-    /// Whether oneTBB had been used before such a fork: it starts no workers here then.
+    /// Whether oneTBB had workers before such a fork: it starts no workers here then, and its
+    /// locks may be held by threads that are not there. So it must not be called at all.
     bool workerless() const { return workerless_.load(std::memory_order_relaxed); }
 
     /// Makes something while no fork can happen.
@@ -33,6 +35,8 @@ class ThreadLimit {
         const std::lock_guard lock(mutex_);
         return make();
     }
+    /// Says, guarded, that oneTBB is about to start workers.
+    void use_workers() { used_ = true; }
     void add(int threads);
     void remove(int threads);
 
@@ -42,7 +46,7 @@ class ThreadLimit {
 
     std::mutex mutex_;
     std::multiset<int> wanted_;
-    std::optional<tbb::global_control> control_;
+    std::unique_ptr<tbb::global_control> control_;
     int applied_ = 0;
     bool used_ = false;
     std::atomic<std::uint64_t> forks_{0};

@@ -169,20 +169,23 @@ Arena::~Arena() = default;
 Workers::Workers(const Placement& placement)
     : queue(static_cast<std::size_t>(placement.threads())), placement_(placement),
       born_(ThreadLimit::instance().forks()),
-      cores_(placement.pinned ? std::make_shared<Cores>() : nullptr),
-      callers_(placement, 1, cores_) {}
+      cores_(placement.pinned ? std::make_shared<Cores>() : nullptr) {}
 
-Workers::~Workers() { delete pumps_.load(); }
+Workers::~Workers() {
+    delete pumps_.load();
+    delete callers_.load();
+}
 
 bool Workers::of_this_process() const { return born_ == ThreadLimit::instance().forks(); }
 
-tbb::task_arena& Workers::pumps() {
-    if (Arena* arena = pumps_.load(std::memory_order_acquire)) return arena->tbb();
+tbb::task_arena& Workers::arena(std::atomic<Arena*>& which, unsigned reserved) {
+    if (Arena* arena = which.load(std::memory_order_acquire)) return arena->tbb();
     return ThreadLimit::instance()
-        .guarded([this] {
-            if (pumps_.load(std::memory_order_relaxed) == nullptr)
-                pumps_.store(new Arena(placement_, 0, cores_), std::memory_order_release);
-            return pumps_.load(std::memory_order_relaxed);
+        .guarded([&] {
+            ThreadLimit::instance().use_workers();
+            if (which.load(std::memory_order_relaxed) == nullptr)
+                which.store(new Arena(placement_, reserved, cores_), std::memory_order_release);
+            return which.load(std::memory_order_relaxed);
         })
         ->tbb();
 }

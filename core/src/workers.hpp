@@ -53,18 +53,20 @@ class Workers {
 
     bool of_this_process() const;
 
-    tbb::task_arena& callers() { return callers_.tbb(); }
-    /// Made by the first call.
-    tbb::task_arena& pumps();
+    // Made by the first call.
+    tbb::task_arena& callers() { return arena(callers_, 1); }
+    tbb::task_arena& pumps() { return arena(pumps_, 0); }
 
     Scratch::Pool scratch;
     RunQueue queue;
 
   private:
+    tbb::task_arena& arena(std::atomic<Arena*>& which, unsigned reserved);
+
     const Placement placement_;
     const std::uint64_t born_;
     std::shared_ptr<Cores> cores_;  // shared by both arenas; nothing unless pinned
-    Arena callers_;
+    std::atomic<Arena*> callers_{nullptr};
     std::atomic<Arena*> pumps_{nullptr};
 };
 

@@ -138,6 +138,40 @@ TEST_P(CoroutineThreads, AWorkerThatWaitsForATaskHelpsIt) {
     EXPECT_EQ(outer.get(), 10);
 }
 
+// What is queued beside it may wait for what the worker is in the middle of.
+TEST_P(CoroutineThreads, AWorkerThatWaitsForATaskDoesNothingElse) {
+    const auto inner = [](const ExecutionContext& c) -> Task<int> {
+        co_await yield();
+        co_return co_await c.submit([] { return 1; }).then([](int n) { return n + 1; });
+    };
+    const auto outer = [&](const ExecutionContext& c) -> Task<int> {
+        for (int k = 0; k < 10; ++k) co_await yield();
+        co_return co_await spawn(c, inner(c)) + 1;
+    };
+    std::latch queued(1);
+    Future<int> first = context.submit([&] {
+        queued.wait();
+        return spawn(context, outer(context)).get();
+    });
+    Future<int> second = context.submit([&] { return first.get(); });
+    queued.count_down();
+    while (!second.wait_for(1s)) {  // get would run it here
+    }
+    EXPECT_EQ(second.get(), 3);
+}
+
+// A worker of another context gives the task back to its own, which nothing else keeps.
+TEST_P(CoroutineThreads, ATaskKeepsItsContext) {
+    const auto done = std::make_shared<std::latch>(1);
+    const auto task = [](const ExecutionContext& other, auto latch) -> Task<> {
+        co_await other.submit([] { std::this_thread::sleep_for(1ms); });
+        co_await yield();
+        latch->count_down();
+    };
+    spawn(ExecutionContext({.threads = 1}), task(context, done)).detach();
+    done->wait();
+}
+
 TEST_P(CoroutineThreads, CancelReachesWhatATaskAwaits) {
     std::latch started(1);
     std::atomic<bool> cancelled{false};

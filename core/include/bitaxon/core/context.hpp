@@ -192,12 +192,12 @@ class ExecutionContext {
     template <class Work>
     auto submit_batch(std::size_t count, Work&& work, std::stop_token stop = {}) const;
 
-    /// Runs the item on a worker soon, the first one queued first. It must live until then.
+    /// Runs the item on a worker soon, the first one queued first. It must live until then, and
+    /// something else than the item must keep the context alive until this returns.
     void queue(WorkItem& item) const noexcept;
-    /// The same for an item that a worker runs now, behind all that waits for this worker.
+    /// The same for an item that a worker runs now, behind all that waits for this worker. The item
+    /// may be all that keeps the context alive.
     void requeue(WorkItem& item) const noexcept;
-    /// On a worker: runs an item that waits, if there is one.
-    bool run_queued() const noexcept;
     bool on_worker() const noexcept;
 
     /// Runs work(job) and reports on it; `nanoseconds` is how long it is expected to take at most.

@@ -4,7 +4,9 @@
 #include <bitaxon/core/future.hpp>
 #include <bitaxon/core/spin_lock.hpp>
 
+#include <atomic>
 #include <coroutine>
+#include <cstdint>
 #include <exception>
 #include <mutex>
 #include <optional>
@@ -16,6 +18,9 @@ template <class T = void>
 class Task;
 
 /// The spawned task at the bottom of a chain of awaits, seen from the tasks above it.
+///
+/// A suspended task that may go on has a turn in a queue. Who waits for the task may resume it
+/// before that turn comes; the turn then finds nothing to do, or the task suspended once more.
 class TaskRoot {
   public:
     TaskRoot(const TaskRoot&) = delete;
@@ -31,15 +36,61 @@ class TaskRoot {
         awaited_ = awaited;
     }
 
+    /// The task, suspended, may go on. @returns the turn to be queued, unless it is already
+    [[nodiscard]] WorkItem* ready(std::coroutine_handle<> task) noexcept {
+        const std::uintptr_t before =
+            ready_.exchange(address(task) | kQueued, std::memory_order_acq_rel);
+        return (before & kQueued) != 0 ? nullptr : &turn_;
+    }
+
   protected:
-    TaskRoot() = default;
+    TaskRoot() noexcept : turn_{{&take_turn}, *this} {}
     ~TaskRoot() = default;
+
+    /// Resumes the task if it may go on. @returns whether it could
+    bool resume_ready() noexcept {
+        std::uintptr_t ready = ready_.load(std::memory_order_relaxed);
+        do {
+            if (ready < kAddress) return false;
+        } while (!ready_.compare_exchange_weak(ready, ready & kQueued, std::memory_order_acq_rel,
+                                               std::memory_order_relaxed));
+        resume(ready);
+        return true;
+    }
+    /// The task's own reference to its state, once it is done: the turn's, if that is still queued.
+    void let_go() noexcept {
+        if ((ready_.fetch_or(kOver, std::memory_order_acq_rel) & kQueued) == 0) state().release();
+    }
     StateOwner<FutureState> share_awaited() noexcept {
         const std::lock_guard guard(lock_);
         return StateOwner<FutureState>::share(awaited_);
     }
 
   private:
+    struct Turn : WorkItem {
+        TaskRoot& root;
+    };
+    // Of ready_: beside the address of the frame that may go on, if there is one.
+    static constexpr std::uintptr_t kQueued = 1;  // the turn waits in a queue
+    static constexpr std::uintptr_t kOver = 2;    // the task is done
+    static constexpr std::uintptr_t kAddress = 4;
+
+    static std::uintptr_t address(std::coroutine_handle<> task) noexcept {
+        return reinterpret_cast<std::uintptr_t>(task.address());
+    }
+    static void resume(std::uintptr_t ready) noexcept {
+        std::coroutine_handle<>::from_address(reinterpret_cast<void*>(ready & ~(kAddress - 1)))
+            .resume();
+    }
+    static void take_turn(WorkItem& item) noexcept {
+        TaskRoot& root = static_cast<Turn&>(item).root;
+        const std::uintptr_t ready = root.ready_.exchange(0, std::memory_order_acq_rel);
+        if ((ready & kOver) != 0) return root.state().release();
+        if (ready >= kAddress) resume(ready);
+    }
+
+    Turn turn_;
+    std::atomic<std::uintptr_t> ready_{0};
     SpinLock lock_;
     FutureState* awaited_ = nullptr;
 };
@@ -152,7 +203,7 @@ class SpawnState final : public ValueState<T>, private TaskRoot {
 
   private:
     bool perform() override {
-        this->retain();  // until task_done
+        this->retain();  // until let_go
         task_->handle().promise().root = this;
         task_->handle().resume();
         return false;
@@ -167,10 +218,11 @@ class SpawnState final : public ValueState<T>, private TaskRoot {
         }
         task_.reset();
         this->finish(std::move(error));
-        this->release();
+        this->let_go();
     }
     StateOwner<FutureState> awaited() noexcept override { return this->share_awaited(); }
     bool suspends() const noexcept override { return true; }
+    bool go_on() noexcept override { return this->resume_ready(); }
 
     std::optional<Task<T>> task_;
 };
@@ -184,70 +236,60 @@ Future<T> spawn(const ExecutionContext& context, Task<T> task, std::stop_token s
     return future;
 }
 
-/// Puts a suspended task back into a context's queue. Lies in the task's own frame.
-class ResumeItem : public WorkItem {
-  protected:
-    ResumeItem() : WorkItem{&resume} {}
-    template <class Promise>
-    TaskRoot& suspend(std::coroutine_handle<Promise> task) noexcept {
-        task_ = task;
-        root_ = task.promise().root;
-        return *root_;
-    }
-    /// @throws Error if the task was cancelled meanwhile
-    void check() const {
-        if (root_ != nullptr) root_->state().job().check();
-    }
-
-    TaskRoot* root_ = nullptr;
-
-  private:
-    static void resume(WorkItem& item) noexcept { static_cast<ResumeItem&>(item).task_.resume(); }
-
-    std::coroutine_handle<> task_;
-};
-
 /// co_await yield(): others that wait for this worker come first.
-class [[nodiscard]] Yield : private ResumeItem {
+class [[nodiscard]] Yield {
   public:
     bool await_ready() const noexcept { return false; }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> task) noexcept {
+        root_ = task.promise().root;
         // Read first: another worker may resume the task, and end this, at once.
-        const ExecutionContext& context = suspend(task).state().context();
-        context.requeue(*this);
+        const ExecutionContext& context = root_->state().context();
+        if (WorkItem* turn = root_->ready(task)) context.requeue(*turn);
     }
-    void await_resume() const { check(); }
+    void await_resume() const { root_->state().job().check(); }
+
+  private:
+    TaskRoot* root_ = nullptr;
 };
 inline Yield yield() noexcept { return {}; }
 
-/// co_await future: the task goes on, on a worker of the future's context, once it is ready.
+/// co_await future: the task goes on, on a worker of the future's context, once it is ready; or on
+/// a worker that waits for the task.
 template <class T>
-class FutureAwaiter : private ResumeItem, private Continuation {
+class FutureAwaiter : private Continuation {
   public:
     explicit FutureAwaiter(Future<T>&& future) noexcept
-        : Continuation{&queue_it}, future_(std::move(future)) {}
+        : Continuation{&told}, future_(std::move(future)) {}
 
     bool await_ready() const noexcept { return future_.ready(); }
     template <class Promise>
     bool await_suspend(std::coroutine_handle<Promise> task) noexcept {
+        task_ = task;
+        root_ = task.promise().root;
         FutureState* const state = future_.state();
-        suspend(task).await(state);
+        root_->await(state);
         return state->attach(*this);  // after that, another worker may resume the task
     }
     T await_resume() {
-        if (root_ != nullptr) root_->await(nullptr);
-        check();
+        if (root_ != nullptr) {
+            root_->await(nullptr);
+            root_->state().job().check();
+        }
         return future_.get();
     }
 
   private:
-    static void queue_it(Continuation& self) noexcept {
+    // The future's state, which tells this, outlives it.
+    static void told(Continuation& self) noexcept {
         auto& awaiter = static_cast<FutureAwaiter&>(self);
-        awaiter.future_.state()->context().queue(awaiter);
+        const ExecutionContext& context = awaiter.future_.state()->context();
+        if (WorkItem* turn = awaiter.root_->ready(awaiter.task_)) context.queue(*turn);
     }
 
     Future<T> future_;
+    std::coroutine_handle<> task_;
+    TaskRoot* root_ = nullptr;
 };
 
 template <class T>

@@ -119,6 +119,8 @@ class FutureState : public WorkItem {
     virtual StateOwner<FutureState> awaited() noexcept { return {}; }
     /// Whether the work gives its worker up in between, so that a worker that waits must help.
     virtual bool suspends() const noexcept { return false; }
+    /// Goes on with work that gave its worker up. @returns false if it can't, or somebody does
+    virtual bool go_on() noexcept { return false; }
 
     void finish(std::exception_ptr error) noexcept;
 
@@ -130,6 +132,7 @@ class FutureState : public WorkItem {
     bool claim() noexcept { return !claimed_.exchange(true, std::memory_order_acq_rel); }
     void execute() noexcept;
     void sleep();
+    bool help() noexcept;
     Sleeper& sleeper();
     void check_process() const;
 
