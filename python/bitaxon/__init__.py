@@ -20,10 +20,12 @@ Every bit is a function of (seed, stream, time) alone: threads, SIMD tier and ba
 from . import encoders, math, plot
 from ._bitaxon import (
     Circuit,
+    Conv2d,
     DenseLayer,
     ExecutionContext,
     Functions,
     Kernel,
+    Layer,
     Lfsr16,
     Network,
     Population,
@@ -113,6 +115,7 @@ __all__ = [
     "CancelledError",
     "Circuit",
     "CircuitInfo",
+    "Conv2d",
     "DenseLayer",
     "Error",
     "ExecutionContext",
@@ -123,6 +126,7 @@ __all__ = [
     "InvalidTypeError",
     "InvalidValueError",
     "Kernel",
+    "Layer",
     "Lfsr16",
     "Network",
     "OutOfRangeError",

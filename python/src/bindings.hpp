@@ -11,6 +11,8 @@ void bind_info(pybind11::module_& module);
 void bind_streams(pybind11::module_& module);
 void bind_encoders(pybind11::module_& module);
 void bind_correlation(pybind11::module_& module);
+void bind_layer(pybind11::module_& module);
+void bind_conv2d(pybind11::module_& module);
 void bind_dense(pybind11::module_& module);
 void bind_network(pybind11::module_& module);
 void bind_functions(pybind11::module_& module);

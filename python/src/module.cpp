@@ -22,6 +22,8 @@ PYBIND11_MODULE(_bitaxon, module) {
     bitaxon::python::bind_streams(module);
     bitaxon::python::bind_encoders(module);
     bitaxon::python::bind_correlation(module);
+    bitaxon::python::bind_layer(module);
+    bitaxon::python::bind_conv2d(module);
     bitaxon::python::bind_dense(module);
     bitaxon::python::bind_network(module);
     bitaxon::python::bind_functions(module);
