@@ -149,6 +149,7 @@ void add_probes(Suite& suite);
 void add_kernels(Suite& suite);
 void add_encode(Suite& suite);
 void add_dense(Suite& suite);
+void add_conv2d(Suite& suite);
 void add_scaling(Suite& suite);
 void add_crossover(Suite& suite);
 void add_expressions(Suite& suite);

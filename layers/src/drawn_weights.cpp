@@ -10,127 +10,176 @@ namespace bitaxon {
 using kernels::kGroupWords;
 using kernels::kPanelNeurons;
 
-SignedPanels::SignedPanels(std::size_t neurons, std::size_t row_words, std::size_t sign_words)
-    : words(neurons, row_words),
-      sign_stride_(padded_words(sign_words) / kGroupWords * kPanelNeurons) {
-    if (sign_words == 0) return;
-    signs.resize((neurons + kPanelNeurons - 1) / kPanelNeurons * sign_stride_);
-    negative_bits.resize(neurons);
+WeightLayout::WeightLayout(std::size_t streams, std::size_t segments, std::size_t words_per_stream,
+                           std::size_t chunk_words, std::vector<std::size_t> places,
+                           std::size_t group_rows)
+    : segments_(segments), segment_streams_(streams / segments),
+      words_per_stream_(words_per_stream), chunk_words_(chunk_words), places_(std::move(places)),
+      group_rows_(group_rows) {}
+
+std::size_t WeightLayout::row_words() const noexcept {
+    const std::size_t last = chunks() - 1;
+    return start(last, 0) + segments_ * segment_words(last);
 }
 
-void SignedPanels::set_negative(std::size_t neuron, std::size_t first, std::size_t count) {
-    std::uint8_t* panel =
-        signs.data() + neuron / kPanelNeurons * sign_stride_ + neuron % kPanelNeurons;
+namespace {
+
+std::size_t round_to_panels(std::size_t rows) {
+    return (rows + kPanelNeurons - 1) / kPanelNeurons * kPanelNeurons;
+}
+
+}  // namespace
+
+std::size_t WeightLayout::panel_rows(std::size_t rows) const noexcept {
+    return group_rows_ == 0 ? rows : rows / group_rows_ * round_to_panels(group_rows_);
+}
+
+std::size_t WeightLayout::panel_row(std::size_t row) const noexcept {
+    if (group_rows_ == 0) return row;
+    return row / group_rows_ * round_to_panels(group_rows_) + row % group_rows_;
+}
+
+std::optional<std::size_t> WeightLayout::row_at(std::size_t panel_row,
+                                                std::size_t rows) const noexcept {
+    const std::size_t group = group_rows_ == 0 ? rows : group_rows_;
+    const std::size_t padded = round_to_panels(group);
+    if (panel_row % padded >= group) return std::nullopt;
+    return panel_row / padded * group + panel_row % padded;
+}
+
+SignedPanels::SignedPanels(std::size_t rows, WeightLayout layout, bool with_signs)
+    : layout_(std::move(layout)), words_(layout_.panel_rows(rows), layout_.row_words()),
+      sign_stride_(layout_.row_words() / kGroupWords * kPanelNeurons) {
+    if (!with_signs) return;
+    signs_.resize(round_to_panels(words_.neurons()) / kPanelNeurons * sign_stride_);
+    negatives_.resize(rows * layout_.segments());
+}
+
+void SignedPanels::write(std::size_t row, std::size_t stream, const std::uint64_t* words,
+                         bool negative) {
+    for (std::size_t chunk = 0; chunk < layout_.chunks(); ++chunk) {
+        const std::size_t first = layout_.start_of(chunk, stream);
+        const std::size_t count = layout_.chunk_words(chunk);
+        words_.write(layout_.panel_row(row), first, words + layout_.first_word(chunk), count);
+        if (negative) set_negative(layout_.panel_row(row), first, count);
+    }
+    if (negative) ++negatives_[row * layout_.segments() + layout_.segment_of(stream)];
+}
+
+void SignedPanels::read(std::size_t row, std::size_t stream, std::uint64_t* words) const {
+    for (std::size_t chunk = 0; chunk < layout_.chunks(); ++chunk)
+        words_.read(layout_.panel_row(row), layout_.start_of(chunk, stream),
+                    words + layout_.first_word(chunk), layout_.chunk_words(chunk));
+}
+
+void SignedPanels::read_segment(std::size_t row, std::size_t chunk, std::size_t segment,
+                                std::uint64_t* words) const {
+    words_.read(layout_.panel_row(row), layout_.start(chunk, segment), words,
+                layout_.segment_words(chunk));
+}
+
+void SignedPanels::set_negative(std::size_t row, std::size_t first, std::size_t count) {
+    std::uint8_t* panel = signs_.data() + row / kPanelNeurons * sign_stride_ + row % kPanelNeurons;
     for (std::size_t k = first; k < first + count; ++k)
         panel[k / kGroupWords * kPanelNeurons] |= static_cast<std::uint8_t>(1u << k % kGroupWords);
-    negative_bits[neuron] += static_cast<std::int64_t>(64 * count);
 }
 
-kernels::DenseProduct SignedPanels::slice(std::size_t first_neuron, std::size_t neuron_count,
+kernels::DenseProduct SignedPanels::slice(std::size_t first_row, std::size_t row_count,
                                           std::size_t first, std::size_t count) const noexcept {
-    kernels::DenseProduct product = words.slice(first_neuron, neuron_count, first, count);
-    if (!signs.empty()) {
+    const std::size_t begin = layout_.panel_row(first_row);
+    kernels::DenseProduct product = words_.slice(begin, row_count, first, count);
+    if (has_signs()) {
         product.sign_stride = sign_stride_;
-        product.signs = signs.data() + first_neuron / kPanelNeurons * sign_stride_ +
+        product.signs = signs_.data() + begin / kPanelNeurons * sign_stride_ +
                         first / kGroupWords * kPanelNeurons;
     }
     return product;
 }
 
 DrawnWeights::DrawnWeights(const ExecutionContext& context, const WeightDraw& draw)
-    : inputs_(draw.inputs), words_per_stream_(words_for(draw.length)),
-      panels_(draw.neurons, draw.inputs * words_per_stream_,
-              draw.coding == Coding::split_unipolar ? draw.inputs * words_per_stream_ : 0),
-      values_(draw.neurons * draw.inputs) {
+    : rows_(draw.rows), panels_(draw.rows, draw.layout, draw.coding == Coding::split_unipolar),
+      values_(draw.rows * draw.layout.streams()) {
     const std::uint64_t base = key_base(draw.seed, draw.layer, Role::weight, draw.redraws);
     const kernels::KernelTable& kernels = context.kernels();
+    const std::size_t streams = draw.layout.streams();
+    const std::size_t words_per_stream = draw.layout.words_per_stream();
 
-    // Runs of inputs of one neuron, so that the scratch row stays small whatever the length.
+    // Runs of streams of one row, so that the scratch stays small whatever the length.
     constexpr std::size_t kRunWords = 1 << 14;
-    const std::size_t run = std::clamp<std::size_t>(kRunWords / words_per_stream_, 1, draw.inputs);
-    // Neurons of one panel share the bytes of its signs, so a piece is a panel.
-    context.parallel_for(
-        (draw.neurons + kPanelNeurons - 1) / kPanelNeurons, [&](std::size_t panel) {
-            std::vector<std::uint64_t> key_a(run), key_b(run), thresholds(run);
-            AlignedWords row(run * words_per_stream_);
-            const std::size_t end = std::min(draw.neurons, (panel + 1) * kPanelNeurons);
-            for (std::size_t neuron = panel * kPanelNeurons; neuron < end; ++neuron) {
-                for (std::size_t first = 0; first < draw.inputs; first += run) {
-                    const std::size_t count = std::min(run, draw.inputs - first);
-                    const std::size_t flat = neuron * draw.inputs + first;
-                    for (std::size_t i = 0; i < count; ++i) {
-                        const double value = draw.weights[flat + i] / draw.weight_scale;
-                        thresholds[i] = threshold(
-                            draw.coding == Coding::bipolar ? (value + 1.0) * 0.5 : std::abs(value));
-                    }
-                    kernels.stream_keys(base, flat, count, key_a.data(), key_b.data());
-                    kernels.encode_bernoulli({.key_a = key_a.data(),
-                                              .key_b = key_b.data(),
-                                              .thresholds = thresholds.data(),
-                                              .words_per_stream = words_per_stream_,
-                                              .first_time_word = 0,
-                                              .tail_mask = tail_mask(draw.length),
-                                              .first_word = 0,
-                                              .words = count * words_per_stream_,
-                                              .out = row.data()});
-                    panels_.words.write(neuron, first * words_per_stream_, row.data(),
-                                        count * words_per_stream_);
-                    for (std::size_t i = 0; i < count; ++i) {
-                        const std::uint64_t ones =
-                            kernels.popcount(row.data() + i * words_per_stream_, words_per_stream_);
-                        const double share =
-                            static_cast<double>(ones) / static_cast<double>(draw.length);
-                        const bool negative =
-                            draw.coding == Coding::split_unipolar && draw.weights[flat + i] < 0;
-                        values_[flat + i] = draw.coding == Coding::bipolar ? 2.0 * share - 1.0
-                                            : negative                     ? -share
-                                                                           : share;
-                        if (negative)
-                            panels_.set_negative(neuron, (first + i) * words_per_stream_,
-                                                 words_per_stream_);
-                    }
+    const std::size_t run = std::clamp<std::size_t>(kRunWords / words_per_stream, 1, streams);
+    // Rows of one panel share the bytes of its signs, so a piece is a panel.
+    const std::size_t panel_rows = draw.layout.panel_rows(draw.rows);
+    context.parallel_for(round_to_panels(panel_rows) / kPanelNeurons, [&](std::size_t panel) {
+        std::vector<std::uint64_t> key_a(run), key_b(run), thresholds(run);
+        AlignedWords scratch(run * words_per_stream);
+        const std::size_t end = std::min(panel_rows, (panel + 1) * kPanelNeurons);
+        for (std::size_t place = panel * kPanelNeurons; place < end; ++place) {
+            const std::optional<std::size_t> at = draw.layout.row_at(place, draw.rows);
+            if (!at) continue;
+            const std::size_t row = *at;
+            for (std::size_t first = 0; first < streams; first += run) {
+                const std::size_t count = std::min(run, streams - first);
+                const std::size_t flat = row * streams + first;
+                for (std::size_t i = 0; i < count; ++i) {
+                    const double value = draw.weights[flat + i] / draw.weight_scale;
+                    thresholds[i] = threshold(draw.coding == Coding::bipolar ? (value + 1.0) * 0.5
+                                                                             : std::abs(value));
+                }
+                kernels.stream_keys(base, flat, count, key_a.data(), key_b.data());
+                kernels.encode_bernoulli({.key_a = key_a.data(),
+                                          .key_b = key_b.data(),
+                                          .thresholds = thresholds.data(),
+                                          .words_per_stream = words_per_stream,
+                                          .first_time_word = 0,
+                                          .tail_mask = tail_mask(draw.length),
+                                          .first_word = 0,
+                                          .words = count * words_per_stream,
+                                          .out = scratch.data()});
+                for (std::size_t i = 0; i < count; ++i) {
+                    const std::uint64_t* words = scratch.data() + i * words_per_stream;
+                    const std::uint64_t ones = kernels.popcount(words, words_per_stream);
+                    const double share =
+                        static_cast<double>(ones) / static_cast<double>(draw.length);
+                    const bool negative =
+                        draw.coding == Coding::split_unipolar && draw.weights[flat + i] < 0;
+                    values_[flat + i] = draw.coding == Coding::bipolar ? 2.0 * share - 1.0
+                                        : negative                     ? -share
+                                                                       : share;
+                    panels_.write(row, first + i, words, negative);
                 }
             }
-        });
+        }
+    });
 }
 
 const SignedPanels& DrawnWeights::by_time() const {
     // On one thread: a parallel loop inside call_once might steal a task that waits for it.
     std::call_once(by_time_once_, [this] {
-        const std::size_t neurons = panels_.words.neurons();
-        const std::size_t row = padded_words(inputs_);
-        SignedPanels result(neurons, row * words_per_stream_, panels_.signs.empty() ? 0 : inputs_);
-        // A group of inputs at a time: their streams go in, a group of words for each time comes
-        // out.
-        std::vector<std::uint64_t> streams(kGroupWords * words_per_stream_);
-        for (std::size_t neuron = 0; neuron < neurons; ++neuron)
-            for (std::size_t first = 0; first < inputs_; first += kGroupWords) {
-                const std::size_t count = std::min(kGroupWords, inputs_ - first);
-                panels_.words.read(neuron, first * words_per_stream_, streams.data(),
-                                   count * words_per_stream_);
-                for (std::size_t w = 0; w < words_per_stream_; ++w) {
-                    std::uint64_t group[kGroupWords];
-                    for (std::size_t i = 0; i < count; ++i)
-                        group[i] = streams[i * words_per_stream_ + w];
-                    result.words.write(neuron, w * row + first, group, count);
-                }
+        const WeightLayout& layout = panels_.layout();
+        auto result = std::make_unique<SignedPanels>(rows_, layout.by_time(), panels_.has_signs());
+        std::vector<std::uint64_t> words(layout.words_per_stream());
+        for (std::size_t row = 0; row < rows_; ++row)
+            for (std::size_t stream = 0; stream < layout.streams(); ++stream) {
+                panels_.read(row, stream, words.data());
                 // -0 stands for a negative weight whose stream has no ones.
-                for (std::size_t i = first; i < first + count && !panels_.signs.empty(); ++i)
-                    if (std::signbit(values_[neuron * inputs_ + i]))
-                        result.set_negative(neuron, i, 1);
+                const bool negative =
+                    panels_.has_signs() && std::signbit(values_[row * layout.streams() + stream]);
+                result->write(row, stream, words.data(), negative);
             }
         by_time_ = std::move(result);
     });
-    return by_time_;
+    return *by_time_;
 }
 
 std::string DrawnWeights::checksum() const {
-    const std::size_t row_words = inputs_ * words_per_stream_;
-    std::vector<std::uint64_t> row(row_words);
+    const std::size_t per_stream = panels_.layout().words_per_stream();
+    const std::size_t streams = panels_.layout().streams();
+    std::vector<std::uint64_t> words(streams * per_stream);
     std::string sums;
-    for (std::size_t neuron = 0; neuron < panels_.words.neurons(); ++neuron) {
-        panels_.words.read(neuron, 0, row.data(), row_words);
-        sums += bitaxon::checksum(std::as_bytes(std::span(row)));
+    for (std::size_t row = 0; row < rows_; ++row) {
+        for (std::size_t stream = 0; stream < streams; ++stream)
+            panels_.read(row, stream, words.data() + stream * per_stream);
+        sums += bitaxon::checksum(std::as_bytes(std::span(words)));
     }
     return bitaxon::checksum(std::as_bytes(std::span(sums)));
 }

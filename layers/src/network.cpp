@@ -1,6 +1,6 @@
 #include "network_state.hpp"
 
-#include "streamed_dense.hpp"
+#include "streamed_layer.hpp"
 
 #include <bitaxon/core/error.hpp>
 
@@ -19,7 +19,7 @@ MatrixView<double> rows_of(double* values, std::size_t rows, std::size_t columns
 
 }  // namespace
 
-Network::Network(std::vector<DenseLayer> layers, const ExecutionContext& context)
+Network::Network(std::vector<Layer> layers, const ExecutionContext& context)
     : state_(std::make_unique<State>()) {
     if (layers.empty()) throw_error(ErrorCode::invalid_shape, "layers", "none", "at least one");
     for (std::size_t k = 1; k < layers.size(); ++k)
@@ -48,24 +48,24 @@ Network::~Network() = default;
 
 std::size_t Network::inputs() const noexcept { return state_->layers.front().inputs(); }
 std::size_t Network::neurons() const noexcept { return state_->layers.back().neurons(); }
-const std::vector<DenseLayer>& Network::layers() const noexcept { return state_->layers; }
+const std::vector<Layer>& Network::layers() const noexcept { return state_->layers; }
 std::uint64_t Network::saturated() const noexcept { return state_->saturated.load(); }
 
 std::string Network::repr() const {
     std::string text = "Network([";
-    for (const DenseLayer& layer : state_->layers) text += "\n    " + layer.repr() + ",";
+    for (const Layer& layer : state_->layers) text += "\n    " + layer.repr() + ",";
     return text + "\n])";
 }
 
 std::size_t Network::State::widest() const {
     std::size_t widest = 0;
-    for (const DenseLayer& layer : layers) widest = std::max(widest, layer.neurons());
+    for (const Layer& layer : layers) widest = std::max(widest, layer.neurons());
     return widest;
 }
 
 double Network::State::nanoseconds(std::size_t samples) const {
     double sum = 0.0;
-    for (std::size_t k = 0; k < layers.size(); ++k) sum += estimate_nanoseconds(layer(k), samples);
+    for (std::size_t k = 0; k < layers.size(); ++k) sum += layer(k).nanoseconds(samples);
     return sum;
 }
 
@@ -73,8 +73,7 @@ double Network::nanoseconds(std::size_t samples) const noexcept {
     return state_->nanoseconds(samples);
 }
 
-std::uint64_t Network::State::limit(const DenseLayer::State& next, double* values,
-                                    std::size_t count) {
+std::uint64_t Network::State::limit(const Layer::State& next, double* values, std::size_t count) {
     const double low = next.lowest_input();
     const double high = next.options.input_range;
     std::uint64_t limited = 0;
@@ -86,8 +85,7 @@ std::uint64_t Network::State::limit(const DenseLayer::State& next, double* value
     return limited;
 }
 
-void Network::State::saturate(const DenseLayer::State& next, double* values,
-                              std::size_t count) const {
+void Network::State::saturate(const Layer::State& next, double* values, std::size_t count) const {
     const std::uint64_t limited = limit(next, values, count);
     if (limited != 0) saturated.fetch_add(limited, std::memory_order_relaxed);
 }
@@ -114,7 +112,7 @@ void Network::set_ranges(const ExecutionContext& context, MatrixView<const doubl
     std::vector<double> x;
     MatrixView<const double> view = samples;
     for (std::size_t k = 0; k + 1 < state_->layers.size(); ++k) {
-        DenseLayer& next = state_->layers[k + 1];
+        Layer& next = state_->layers[k + 1];
         std::vector<double> y(samples.rows * next.inputs());
         state_->layer(k).expect(context, view, rows_of(y.data(), samples.rows, next.inputs()),
                                 ExpectedWeights::mean, job);
@@ -144,43 +142,54 @@ void Network::State::check_shapes(const Samples& samples, const MatrixView<doubl
     layer(layers.size() - 1).check_outputs(samples, outputs);
 }
 
+std::size_t Network::State::block_samples() const {
+    std::size_t samples = layer(0).block_samples();
+    for (std::size_t k = 1; k < layers.size(); ++k)
+        samples = std::min(samples, layer(k).block_samples());
+    return samples;
+}
+
+std::size_t Network::State::counters() const {
+    std::size_t most = 0;
+    for (std::size_t k = 0; k < layers.size(); ++k) most = std::max(most, layer(k).counters());
+    return most;
+}
+
 std::size_t Network::State::scratch_bytes(std::size_t samples) const {
     std::size_t block = 0;
     for (std::size_t k = 0; k < layers.size(); ++k)
-        block = std::max(block, DenseBlock::scratch_bytes(layer(k), samples));
+        block = std::max(block, layer(k).scratch_bytes(samples));
     return Scratch::bytes<std::uint64_t>(samples) +
-           Scratch::bytes<std::int64_t>(samples * widest()) +
+           Scratch::bytes<std::int64_t>(samples * counters()) +
            2 * Scratch::bytes<double>(samples * widest()) + block;
 }
 
 template <class FirstSums>
-void Network::State::run_block(const kernels::KernelTable& kernels, const Job& job,
-                               Scratch& scratch, std::uint64_t seed, std::uint64_t first_sample,
-                               const MatrixView<double>& outputs, FirstSums first_sums) const {
+void Network::State::run_block(const Engine& engine, Scratch& scratch, std::uint64_t seed,
+                               std::uint64_t first_sample, const MatrixView<double>& outputs,
+                               FirstSums first_sums) const {
     const std::size_t count = outputs.rows;
     auto* bases = scratch.take<std::uint64_t>(count);
-    auto* sums = scratch.take<std::int64_t>(count * widest());
+    auto* sums = scratch.take<std::int64_t>(count * counters());
     double* halves[] = {scratch.take<double>(count * widest()),
                         scratch.take<double>(count * widest())};
     const std::size_t mark = scratch.used();
     MatrixView<double> y;
     for (std::size_t k = 0; k < layers.size(); ++k) {
-        const DenseBlock block{layer(k), kernels, job};
-        const DenseOptions& options = block.layer.options;
-        std::fill_n(sums, count * options.neurons, 0);
+        const Layer::State& present = layer(k);
+        std::fill_n(sums, count * present.counters(), 0);
         for (std::size_t r = 0; r < count; ++r)
-            bases[r] =
-                key_base(block.layer.stream_seed(seed), options.id, Role::input, first_sample + r);
+            bases[r] = key_base(present.stream_seed(seed), present.options.id, Role::input,
+                                first_sample + r);
         if (k == 0) {
-            first_sums(block, bases, sums, scratch);
+            first_sums(engine, bases, sums, scratch);
         } else {
-            saturate(block.layer, y.data, count * options.inputs);
-            block.encode_and_sum(MatrixView<const double>(y), bases, 0, block.layer.row_words(),
-                                 sums, scratch);
+            saturate(present, y.data, count * present.inputs());
+            present.encode_and_sum(engine, MatrixView<const double>(y), bases, sums, scratch);
         }
         scratch.rewind(mark);
-        y = k + 1 == layers.size() ? outputs : rows_of(halves[k % 2], count, options.neurons);
-        block.finish(sums, y);
+        y = k + 1 == layers.size() ? outputs : rows_of(halves[k % 2], count, present.outputs());
+        present.finish(sums, y);
     }
 }
 
@@ -195,19 +204,19 @@ void Network::State::run(const ExecutionContext& context, bool parallel,
     context.supervise(options.monitor, samples, nanoseconds(samples), [&](Job& job) {
         check(job);
         const int threads = parallel ? context.threads() : 1;
-        const Partition cut = make_partition(samples, 0, threads, nanoseconds(samples));
+        const Partition cut =
+            make_partition(samples, block_samples(), threads, nanoseconds(samples));
         const std::size_t bytes = scratch_bytes(cut.samples);
-        if (cut.sample_pieces > 1)
-            context.reserve_scratch(std::min(cut.sample_pieces, static_cast<std::size_t>(threads)),
-                                    bytes);
-        context.parallel_for(cut.sample_pieces, [&](std::size_t piece) {
+        if (cut.pieces > 1)
+            context.reserve_scratch(std::min(cut.pieces, static_cast<std::size_t>(threads)), bytes);
+        context.parallel_for(cut.pieces, [&](std::size_t piece) {
             const std::size_t first = piece * cut.samples;
             const std::size_t count = std::min(cut.samples, samples - first);
             Scratch scratch = context.scratch(bytes);
-            run_block(context.kernels(), job, scratch, seed, options.sample + first,
+            run_block({context.kernels(), job}, scratch, seed, options.sample + first,
                       outputs.rows_from(first, count),
-                      [&](const DenseBlock& block, const std::uint64_t* bases, std::int64_t* sums,
-                          Scratch& rest) { first_sums(block, first, count, bases, sums, rest); });
+                      [&](const Engine& engine, const std::uint64_t* bases, std::int64_t* sums,
+                          Scratch& rest) { first_sums(engine, first, count, bases, sums, rest); });
             job.add_done(count);
         });
     });
@@ -220,10 +229,9 @@ void Network::State::run_samples(const ExecutionContext& context, bool parallel,
     run(
         context, parallel, outputs, options,
         [&](const Job& job) { layer(0).check_values(context, samples, job); },
-        [&](const DenseBlock& block, std::size_t first, std::size_t count,
-            const std::uint64_t* bases, std::int64_t* sums, Scratch& scratch) {
-            block.encode_and_sum(rows_from(samples, first, count), bases, 0,
-                                 block.layer.row_words(), sums, scratch);
+        [&](const Engine& engine, std::size_t first, std::size_t count, const std::uint64_t* bases,
+            std::int64_t* sums, Scratch& scratch) {
+            layer(0).encode_and_sum(engine, rows_from(samples, first, count), bases, sums, scratch);
         });
 }
 
@@ -260,11 +268,10 @@ void Network::forward_fast(const ExecutionContext& context, std::span<const doub
         double* halves[] = {scratch.take<double>(widest), scratch.take<double>(widest)};
         std::span<const double> x = sample;
         for (std::size_t k = 0; k < state_->layers.size(); ++k) {
-            const DenseLayer::State& layer = state_->layer(k);
+            const Layer::State& layer = state_->layer(k);
             const bool last = k + 1 == state_->layers.size();
-            const std::span<double> y =
-                last ? output : std::span(halves[k % 2], layer.options.neurons);
-            run_dense(context, layer, one_row(x), one_row(y), seed, options.sample, job);
+            const std::span<double> y = last ? output : std::span(halves[k % 2], layer.outputs());
+            layer.run(context, one_row(x), one_row(y), seed, options.sample, job);
             if (!last) state_->saturate(state_->layer(k + 1), y.data(), y.size());
             x = y;
         }
@@ -277,16 +284,16 @@ void Network::forward_prepacked(const ExecutionContext& context, const StreamVie
     state_->layer(state_->layers.size() - 1).check_outputs(streams, outputs);
     state_->run(
         context, true, outputs, options, [](const Job&) {},
-        [&](const DenseBlock& block, std::size_t first, std::size_t count, const std::uint64_t*,
+        [&](const Engine& engine, std::size_t first, std::size_t count, const std::uint64_t*,
             std::int64_t* sums, Scratch& scratch) {
-            block.sum_streams(streams.rows_from(first, count), sums, scratch);
+            state_->layer(0).sum_streams(engine, streams.rows_from(first, count), sums, scratch);
         });
 }
 
 void Network::State::stream(const ExecutionContext& context, const Samples& samples,
                             const MatrixView<double>& outputs, std::span<std::uint64_t> lengths,
                             const StreamedOptions& options) const {
-    std::vector<const DenseLayer::State*> chain;
+    std::vector<const Layer::State*> chain;
     for (std::size_t k = 0; k < layers.size(); ++k) {
         chain.push_back(&layer(k));
         if (layer(k).options.length != layer(0).options.length)
@@ -352,7 +359,7 @@ StreamArray Network::encode(const ExecutionContext& context, std::span<const dou
 }
 
 void Network::redraw(const ExecutionContext& context) {
-    for (DenseLayer& layer : state_->layers) layer.redraw(context);
+    for (Layer& layer : state_->layers) layer.redraw(context);
 }
 
 }  // namespace bitaxon

@@ -1,4 +1,5 @@
 // A network as a safetensors file: layer descriptions in the metadata, weights and biases as F64.
+#include "layer_kinds.hpp"
 #include "network_state.hpp"
 
 #include <bitaxon/core/error.hpp>
@@ -54,21 +55,15 @@ std::uint64_t from_text(const Json& value) {
     return number;
 }
 
-DenseOptions to_options(const Json& entry, std::size_t id) {
-    if (entry.at("type") != "dense")
-        throw std::out_of_range(fmt::format("a layer of type {}", entry.at("type").dump()));
-    DenseOptions options;
-    options.inputs = to_unsigned(entry.at("inputs"));
-    options.neurons = to_unsigned(entry.at("neurons"));
-    options.length = to_unsigned(entry.at("length"));
-    options.coding = parse_coding(entry.at("coding").get<std::string>());
-    options.scale = parse_scale(entry.at("scale").get<std::string>());
-    options.activation = parse_activation(entry.at("activation").get<std::string>());
-    options.input_range = entry.at("input_range").get<double>();
-    options.weight_scale = entry.at("weight_scale").get<double>();
-    options.seed = from_text(entry.at("seed"));
-    options.id = id;
-    return options;
+CommonOptions to_options(const Json& entry, std::size_t id) {
+    return {.length = to_unsigned(entry.at("length")),
+            .coding = parse_coding(entry.at("coding").get<std::string>()),
+            .scale = parse_scale(entry.at("scale").get<std::string>()),
+            .activation = parse_activation(entry.at("activation").get<std::string>()),
+            .input_range = entry.at("input_range").get<double>(),
+            .weight_scale = entry.at("weight_scale").get<double>(),
+            .seed = from_text(entry.at("seed")),
+            .id = id};
 }
 
 }  // namespace
@@ -77,25 +72,25 @@ void Network::save(const std::filesystem::path& path) const {
     TensorFile file;
     Json description = Json::array();
     for (std::size_t k = 0; k < state_->layers.size(); ++k) {
-        const DenseLayer::State& layer = state_->layer(k);
-        const DenseOptions& options = layer.options;
+        const Layer::State& layer = state_->layer(k);
+        const CommonOptions& options = layer.options;
         // Seeds are 64-bit and would lose bits as JSON numbers in other readers, so they are text.
-        description.push_back({{"type", "dense"},
-                               {"inputs", options.inputs},
-                               {"neurons", options.neurons},
-                               {"length", options.length},
-                               {"coding", name(options.coding)},
-                               {"scale", name(options.scale)},
-                               {"activation", name(options.activation)},
-                               {"input_range", options.input_range},
-                               {"weight_scale", *options.weight_scale},
-                               {"weight_scale_given", layer.weight_scale_given},
-                               {"seed", std::to_string(*options.seed)},
-                               {"redraws", std::to_string(layer.redraws)},
-                               {"streams_xxh3", layer.drawn->checksum()}});
+        Json entry = {{"type", layer.type()},
+                      {"length", options.length},
+                      {"coding", name(options.coding)},
+                      {"scale", name(options.scale)},
+                      {"activation", name(options.activation)},
+                      {"input_range", options.input_range},
+                      {"weight_scale", *options.weight_scale},
+                      {"weight_scale_given", layer.weight_scale_given},
+                      {"seed", std::to_string(*options.seed)},
+                      {"redraws", std::to_string(layer.redraws)},
+                      {"streams_xxh3", layer.drawn->checksum()}};
+        for (const auto& [size, value] : layer.sizes()) entry[std::string(size)] = value;
+        description.push_back(std::move(entry));
         file.tensors[fmt::format("{}.weights", k)] =
-            to_tensor(layer.weights, {options.neurons, options.inputs});
-        file.tensors[fmt::format("{}.bias", k)] = to_tensor(layer.bias, {options.neurons});
+            to_tensor(layer.weights, {layer.shape.rows, layer.shape.fan_in});
+        file.tensors[fmt::format("{}.bias", k)] = to_tensor(layer.bias, {layer.shape.rows});
     }
     file.metadata = {{"format", kFormat}, {"layers", description.dump()}};
     save_tensors(path, file);
@@ -103,7 +98,7 @@ void Network::save(const std::filesystem::path& path) const {
 
 Network Network::load(const std::filesystem::path& path, const ExecutionContext& context) {
     const TensorFile file = load_tensors(path);
-    std::vector<DenseLayer> layers;
+    std::vector<Layer> layers;
     try {
         if (file.metadata.at("format") != kFormat)
             damaged(path,
@@ -112,20 +107,23 @@ Network Network::load(const std::filesystem::path& path, const ExecutionContext&
         if (!description.is_array() || description.empty()) damaged(path, "no list of layers");
         for (const Json& entry : description) {
             const std::size_t k = layers.size();
-            const DenseOptions options = to_options(entry, k);
-            const std::vector<double> weights = to_values(path, file, fmt::format("{}.weights", k),
-                                                          {options.neurons, options.inputs});
-            const std::vector<double> bias =
-                to_values(path, file, fmt::format("{}.bias", k), {options.neurons});
-            DenseLayer layer(options, weights, bias, context);
-            layer.state_->weight_scale_given = entry.at("weight_scale_given").get<bool>();
-            if (const std::uint64_t redraws = from_text(entry.at("redraws")); redraws != 0)
-                layer.set_redraws(redraws, context);
-            if (layer.checksum() != entry.at("streams_xxh3").get<std::string>())
+            const LayerReader read = reader_of(entry.at("type").get<std::string>());
+            std::unique_ptr<Layer::State> state =
+                read([&](const std::string& size) { return to_unsigned(entry.at(size)); },
+                     to_options(entry, k),
+                     [&](std::size_t rows, std::size_t fan_in) {
+                         return LayerArrays{
+                             to_values(path, file, fmt::format("{}.weights", k), {rows, fan_in}),
+                             to_values(path, file, fmt::format("{}.bias", k), {rows})};
+                     });
+            state->weight_scale_given = entry.at("weight_scale_given").get<bool>();
+            state->redraws = from_text(entry.at("redraws"));
+            state->draw(context);
+            if (state->drawn->checksum() != entry.at("streams_xxh3").get<std::string>())
                 damaged(path, fmt::format("layer {}: the streams drawn again differ from the saved "
                                           "ones; was it saved by another version?",
                                           k));
-            layers.push_back(std::move(layer));
+            layers.push_back(Layer(std::move(state)));
         }
         return Network(std::move(layers), context);
     } catch (const Error& error) {

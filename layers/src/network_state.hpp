@@ -1,7 +1,7 @@
 // The insides of a network, shared by its forward paths and its file format.
 #pragma once
 
-#include "dense_state.hpp"
+#include "layer_state.hpp"
 
 #include <bitaxon/layers/network.hpp>
 
@@ -10,28 +10,31 @@
 namespace bitaxon {
 
 struct Network::State {
-    std::vector<DenseLayer> layers;
+    std::vector<Layer> layers;
     mutable std::atomic<std::uint64_t> saturated{0};
 
     State() = default;
     State(const State& other) : layers(other.layers), saturated(other.saturated.load()) {}
 
-    const DenseLayer::State& layer(std::size_t k) const { return *layers[k].state_; }
+    const Layer::State& layer(std::size_t k) const { return *layers[k].state_; }
     std::size_t widest() const;
     double nanoseconds(std::size_t samples) const;
 
     /// Limits the outputs of a layer to the range of the next and returns how many left it.
-    static std::uint64_t limit(const DenseLayer::State& next, double* values, std::size_t count);
+    static std::uint64_t limit(const Layer::State& next, double* values, std::size_t count);
     /// The same, for a forward: the count is kept.
-    void saturate(const DenseLayer::State& next, double* values, std::size_t count) const;
+    void saturate(const Layer::State& next, double* values, std::size_t count) const;
 
-    /// One block of samples through all layers on the calling thread. first_sums(block, key_bases,
-    /// sums, scratch) adds up what the first layer counts; the others encode what the one before
-    /// put out.
+    /// One block of samples through all layers on the calling thread. first_sums(engine, key_bases,
+    /// counters, scratch) adds up what the first layer counts; the others encode what the one
+    /// before put out.
     template <class FirstSums>
-    void run_block(const kernels::KernelTable& kernels, const Job& job, Scratch& scratch,
-                   std::uint64_t seed, std::uint64_t first_sample,
-                   const MatrixView<double>& outputs, FirstSums first_sums) const;
+    void run_block(const Engine& engine, Scratch& scratch, std::uint64_t seed,
+                   std::uint64_t first_sample, const MatrixView<double>& outputs,
+                   FirstSums first_sums) const;
+    /// Samples that are best taken through the layers together, at most.
+    std::size_t block_samples() const;
+    std::size_t counters() const;  ///< of the layer that has most
     std::size_t scratch_bytes(std::size_t samples) const;
 
     /// Samples in blocks on the threads of the context, or all on the calling thread; check(job)

@@ -20,10 +20,12 @@ Every bit is a function of (seed, stream, time) alone: threads, SIMD tier and ba
 from . import encoders, formats, math, plot, spikes
 from ._bitaxon import (
     Circuit,
+    Conv2d,
     DenseLayer,
     ExecutionContext,
     Functions,
     Kernel,
+    Layer,
     Lfsr16,
     Network,
     Population,
@@ -115,6 +117,7 @@ __all__ = [
     "Circuit",
     "CircuitInfo",
     "Composition",
+    "Conv2d",
     "DenseLayer",
     "Error",
     "ExecutionContext",
@@ -126,6 +129,7 @@ __all__ = [
     "InvalidTypeError",
     "InvalidValueError",
     "Kernel",
+    "Layer",
     "Lfsr16",
     "Network",
     "OutOfRangeError",

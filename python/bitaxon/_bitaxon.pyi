@@ -14,6 +14,7 @@ from .streams import Streams
 _Floats = npt.NDArray[np.float64]
 _Words = npt.NDArray[np.uint64]
 _Coding = Literal["unipolar", "bipolar", "split-unipolar"]
+_Extent = SupportsIndex | tuple[SupportsIndex, SupportsIndex] | list[SupportsIndex]
 _Path = str | bytes | PathLike[str] | PathLike[bytes]
 _Mode = Literal["strict", "contract", "fast"]
 _Progress = bool | Callable[[int, int], object] | None
@@ -44,7 +45,7 @@ class ExecutionContext:
     def __getstate__(self) -> tuple[Any, ...]: ...
     def __setstate__(self, state: tuple[Any, ...]) -> None: ...
 
-# What DenseLayer and Network have in common; there is no such class when it runs.
+# What layers and networks have in common; there is no such class when it runs.
 class _Model:
     @property
     def n_inputs(self) -> int: ...
@@ -153,25 +154,8 @@ class _Model:
     ) -> _Words: ...
     def redraw(self, context: ExecutionContext | None = None) -> None: ...
 
-@final
-class DenseLayer(_Model):
-    def __init__(
-        self,
-        n_inputs: SupportsIndex,
-        n_neurons: SupportsIndex,
-        *,
-        length: SupportsIndex,
-        weights: npt.ArrayLike,
-        coding: _Coding = "unipolar",
-        bias: npt.ArrayLike | None = None,
-        seed: SupportsIndex | None = None,
-        scale: Literal["sum", "mean"] = "sum",
-        activation: Literal["none", "relu", "clip"] = "none",
-        weight_scale: SupportsFloat | None = None,
-        input_range: SupportsFloat = 1.0,
-        id: SupportsIndex = 0,
-        context: ExecutionContext | None = None,
-    ) -> None: ...
+class Layer(_Model):
+    def __init__(self) -> None: ...
     @property
     def length(self) -> int: ...
     @property
@@ -197,18 +181,82 @@ class DenseLayer(_Model):
     @property
     def bias(self) -> _Floats: ...
     def set_weights(self, W: npt.ArrayLike, context: ExecutionContext | None = None) -> None: ...
+
+@final
+class DenseLayer(Layer):
+    def __init__(
+        self,
+        n_inputs: SupportsIndex,
+        n_neurons: SupportsIndex,
+        *,
+        length: SupportsIndex,
+        weights: npt.ArrayLike,
+        coding: _Coding = "unipolar",
+        bias: npt.ArrayLike | None = None,
+        seed: SupportsIndex | None = None,
+        scale: Literal["sum", "mean"] = "sum",
+        activation: Literal["none", "relu", "clip"] = "none",
+        weight_scale: SupportsFloat | None = None,
+        input_range: SupportsFloat = 1.0,
+        id: SupportsIndex = 0,
+        context: ExecutionContext | None = None,
+    ) -> None: ...
     def __copy__(self) -> DenseLayer: ...
     def __deepcopy__(self, memo: Any) -> DenseLayer: ...
     def __getstate__(self) -> dict[str, Any]: ...
     def __setstate__(self, state: dict[str, Any]) -> None: ...
 
 @final
-class Network(_Model):
+class Conv2d(Layer):
     def __init__(
-        self, layers: Iterable[DenseLayer], context: ExecutionContext | None = None
+        self,
+        in_channels: SupportsIndex,
+        out_channels: SupportsIndex,
+        kernel_size: _Extent,
+        *,
+        input_size: _Extent,
+        length: SupportsIndex,
+        weights: npt.ArrayLike,
+        stride: _Extent = 1,
+        padding: _Extent = 0,
+        dilation: _Extent = 1,
+        groups: SupportsIndex = 1,
+        coding: _Coding = "unipolar",
+        bias: npt.ArrayLike | None = None,
+        seed: SupportsIndex | None = None,
+        scale: Literal["sum", "mean"] = "sum",
+        activation: Literal["none", "relu", "clip"] = "none",
+        weight_scale: SupportsFloat | None = None,
+        input_range: SupportsFloat = 1.0,
+        id: SupportsIndex = 0,
+        context: ExecutionContext | None = None,
     ) -> None: ...
     @property
-    def layers(self) -> tuple[DenseLayer, ...]: ...
+    def input_shape(self) -> tuple[int, int, int]: ...
+    @property
+    def output_shape(self) -> tuple[int, int, int]: ...
+    @property
+    def kernel_size(self) -> tuple[int, int]: ...
+    @property
+    def stride(self) -> tuple[int, int]: ...
+    @property
+    def padding(self) -> tuple[int, int]: ...
+    @property
+    def dilation(self) -> tuple[int, int]: ...
+    @property
+    def groups(self) -> int: ...
+    def __copy__(self) -> Conv2d: ...
+    def __deepcopy__(self, memo: Any) -> Conv2d: ...
+    def __getstate__(self) -> dict[str, Any]: ...
+    def __setstate__(self, state: dict[str, Any]) -> None: ...
+
+@final
+class Network(_Model):
+    def __init__(
+        self, layers: Iterable[Layer], context: ExecutionContext | None = None
+    ) -> None: ...
+    @property
+    def layers(self) -> tuple[Layer, ...]: ...
     def calibrate(
         self,
         X: npt.ArrayLike,

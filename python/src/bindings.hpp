@@ -13,6 +13,8 @@ void bind_encoders(pybind11::module_& module);
 void bind_spikes(pybind11::module_& module);
 void bind_formats(pybind11::module_& module);
 void bind_correlation(pybind11::module_& module);
+void bind_layer(pybind11::module_& module);
+void bind_conv2d(pybind11::module_& module);
 void bind_dense(pybind11::module_& module);
 void bind_network(pybind11::module_& module);
 void bind_functions(pybind11::module_& module);

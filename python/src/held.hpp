@@ -2,7 +2,10 @@
 #pragma once
 
 #include "context.hpp"
+#include "instances.hpp"
 #include "process_local.hpp"
+
+#include <bitaxon/layers/layer.hpp>
 
 #include <memory>
 #include <mutex>
@@ -55,17 +58,32 @@ class Held {
     ProcessLocal<std::mutex> changing_;  // waited for without the GIL only
 };
 
-/// copy, deepcopy and the context property, which every holder has.
-template <class Model>
-void bind_holding(py::class_<Held<Model>>& type) {
-    type.def_property_readonly(
-            "context", [](const Held<Model>& self) { return self.context(); },
-            "ExecutionContext of calls that are given none; None is the shared one.")
-        .def("__copy__", &Held<Model>::copy, "__copy__(self)\n--\n\n")
+/// A layer of one kind. Python's classes of the kinds derive from its class Layer, as C++'s do.
+template <class Kind>
+class HeldKind final : public Held<Layer> {
+  public:
+    using Held::Held;
+    std::unique_ptr<HeldKind> copy() const {
+        return std::make_unique<HeldKind>(model(), context());
+    }
+};
+
+/// copy and deepcopy of a holder.
+template <class Holder, class... Bases>
+void bind_copies(py::class_<Holder, Bases...>& type) {
+    type.def("__copy__", &Holder::copy, "__copy__(self)\n--\n\n")
         .def(
-            "__deepcopy__", [](const Held<Model>& self, py::handle) { return self.copy(); },
+            "__deepcopy__", [](const Holder& self, py::handle) { return self.copy(); },
             py::arg("memo"), "__deepcopy__(self, memo)\n--\n\n");
     bind_old_pickles(type);
+}
+
+/// The context property, which every holder has.
+template <class Model>
+void bind_context_of(py::class_<Held<Model>>& type) {
+    type.def_property_readonly(
+        "context", [](const Held<Model>& self) { return self.context(); },
+        "ExecutionContext of calls that are given none; None is the shared one.");
 }
 
 }  // namespace bitaxon::python
@@ -73,3 +91,6 @@ void bind_holding(py::class_<Held<Model>>& type) {
 template <class Model>
 struct pybind11::detail::type_caster<bitaxon::python::Held<Model>>
     : bitaxon::python::InitializedCaster<bitaxon::python::Held<Model>> {};
+template <class Kind>
+struct pybind11::detail::type_caster<bitaxon::python::HeldKind<Kind>>
+    : bitaxon::python::InitializedCaster<bitaxon::python::HeldKind<Kind>> {};

@@ -24,6 +24,8 @@ PYBIND11_MODULE(_bitaxon, module) {
     bitaxon::python::bind_spikes(module);
     bitaxon::python::bind_formats(module);
     bitaxon::python::bind_correlation(module);
+    bitaxon::python::bind_layer(module);
+    bitaxon::python::bind_conv2d(module);
     bitaxon::python::bind_dense(module);
     bitaxon::python::bind_network(module);
     bitaxon::python::bind_functions(module);

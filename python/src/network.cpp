@@ -1,6 +1,6 @@
 #include "bindings.hpp"
-#include "dense.hpp"
 #include "forward.hpp"
+#include "layer.hpp"
 
 #include <bitaxon/layers/network.hpp>
 
@@ -15,14 +15,14 @@ using HeldNetwork = Held<Network>;
 std::unique_ptr<HeldNetwork> make_network(py::handle layers, py::handle context) {
     const py::object kept_context = to_context(context);
     const ExecutionContext& engine = choose_engine(kept_context);
-    std::vector<DenseLayer> chain;
+    std::vector<Layer> chain;
     if (!py::isinstance<py::iterable>(layers))
-        throw_error(ErrorCode::invalid_type, "layers", type_name(layers), "a list of DenseLayer");
+        throw_error(ErrorCode::invalid_type, "layers", type_name(layers), "a list of layers");
     for (const py::handle layer : py::reinterpret_borrow<py::iterable>(layers)) {
-        if (!py::isinstance<HeldDense>(layer))
+        if (!py::isinstance<Held<Layer>>(layer))
             throw_error(ErrorCode::invalid_type, "layers[" + std::to_string(chain.size()) + "]",
-                        type_name(layer), "a DenseLayer");
-        chain.push_back(*layer.cast<const HeldDense&>().model());
+                        type_name(layer), "a layer");
+        chain.push_back(*layer.cast<const Held<Layer>&>().model());
     }
     auto network =
         without_gil([&] { return std::make_shared<const Network>(std::move(chain), engine); });
@@ -30,12 +30,12 @@ std::unique_ptr<HeldNetwork> make_network(py::handle layers, py::handle context)
 }
 
 py::tuple layers_of(const HeldNetwork& self) {
-    const std::vector<DenseLayer>& layers = self->layers();
+    const std::vector<Layer>& layers = self->layers();
     py::tuple result(layers.size());
     // Each keeps the whole network alive; no copy is made.
     for (std::size_t k = 0; k < layers.size(); ++k)
-        result[k] = std::make_unique<HeldDense>(
-            std::shared_ptr<const DenseLayer>(self.model(), &layers[k]), self.context());
+        result[k] = kind_of(layers[k]).wrap(std::shared_ptr<const Layer>(self.model(), &layers[k]),
+                                            self.context());
     return result;
 }
 
@@ -53,8 +53,9 @@ void calibrate(HeldNetwork& self, py::handle samples, py::handle quantile, py::h
 
 py::dict info_of(const HeldNetwork& self) {
     py::list layers;
-    for (const DenseLayer& layer : self->layers()) {
-        py::dict description = describe_dense(layer);
+    for (const Layer& layer : self->layers()) {
+        py::dict description = describe_layer(layer);
+        description["type"] = layer.type();
         description["weight_scale"] = layer.weight_scale();
         layers.append(description);
     }
@@ -87,17 +88,17 @@ constexpr const char* kDoc = R"(Network(layers, context=None)
 Layers in sequence. The output of a layer is divided by the next one's input_range (calibrate sets
 it), saturates at the ends of that range, and is encoded anew.
 
-layers   DenseLayer objects, one's n_neurons the next one's n_inputs; layer k is taken with id k
+layers   DenseLayer and other layers, one's n_neurons the next one's n_inputs; layer k is taken with id k
 context  ExecutionContext of calls that are given none
 
-Its forwards are those of DenseLayer, with the same promises. May be used from many threads at once.
+Its forwards are those of Layer, with the same promises. May be used from many threads at once.
 Raises ValueError for no layer and for sizes that do not fit.)";
 
 constexpr ForwardDocs kDocs{
     .forward = R"(forward(self, x, seed=None, sample=0, out=None, context=None)
 --
 
-One sample, on the calling thread: as DenseLayer.forward, of the first layer's inputs.)",
+One sample, on the calling thread: as Layer.forward, of the first layer's inputs.)",
     .fast = R"(forward_fast(self, x, seed=None, sample=0, out=None, context=None)
 --
 
@@ -126,7 +127,7 @@ Returns out. Memory does not grow with n. Ctrl-C, or what the callable raises, e
 --
 
 Runs all layers side by side, 64 bits at a time, each encoding the running estimate of the one
-before; ends early as DenseLayer.forward_streamed does. Here delta counts the last layer's noise
+before; ends early as Layer.forward_streamed does. Here delta counts the last layer's noise
 alone, so it is a target and not a bound, and a run to the end is close to forward but not equal.
 
 Returns Streamed(outputs, lengths). All layers must have one length, else ValueError.)",
@@ -183,7 +184,8 @@ Raises FileError, a RuntimeError.)")
         .def(py::pickle(
             [](const HeldNetwork& self) { return py::make_tuple(layers_of(self), self.context()); },
             [](const py::tuple& state) { return make_network(state[0], state[1]); }));
-    bind_holding(type);
+    bind_context_of(type);
+    bind_copies(type);
     bind_forward_paths(type, kDocs,
                        [](const Network& network) { return network.layers().front().length(); });
     module.def("load", &load, py::arg("path"), py::arg("context") = py::none(),

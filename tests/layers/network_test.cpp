@@ -55,7 +55,7 @@ TEST_P(NetworkCoding, EqualsItsLayersOneAfterAnother) {
     network.calibrate(context, in(x));
     std::vector<double> y(6 * kOutputs);
     network.forward_batch(context, in(x), out(y), {.seed = 8, .sample = 3});
-    const DenseLayer& second = network.layers()[1];
+    const Layer& second = network.layers()[1];
     EXPECT_EQ(second.id(), 1u);
     for (std::size_t r = 0; r < 6; ++r) {
         const std::vector<double> sample(x.begin() + static_cast<std::ptrdiff_t>(r * kInputs),

@@ -44,7 +44,7 @@ inline bool stream_bit(std::uint64_t seed, std::uint64_t layer, std::uint64_t ro
 
 // Output of one sample. `sums` of a layer without activation is what a circuit's counter would
 // hold.
-inline std::vector<double> forward(const DenseLayer& layer, const std::vector<double>& x,
+inline std::vector<double> forward(const Layer& layer, const std::vector<double>& x,
                                    std::uint64_t forward_seed, std::uint64_t sample) {
     const std::uint64_t input_seed = mix(layer.seed()) ^ forward_seed;
     const std::uint64_t weight_seed = mix(layer.seed());
@@ -100,7 +100,7 @@ inline DenseLayer random_layer(DenseOptions options, unsigned seed) {
         uniform(options.neurons, -0.5, 0.5, seed + 2));
 }
 
-inline std::vector<double> random_samples(const DenseLayer& layer, std::size_t count,
+inline std::vector<double> random_samples(const Layer& layer, std::size_t count,
                                           unsigned seed) {
     const double low = layer.coding() == Coding::bipolar ? -layer.input_range() : 0.0;
     return uniform(count * layer.inputs(), low, layer.input_range(), seed);

@@ -73,7 +73,7 @@ def test_stubs_are_of_use(tmp_path, monkeypatch):
     Path("program.py").write_text(PROGRAM)
     lines = run("-m", "mypy", "--strict", "program.py").stdout.splitlines()
     assert 'note: Revealed type is "numpy.ndarray[' in lines[0]
-    assert 'note: Revealed type is "builtins.tuple[bitaxon._bitaxon.DenseLayer, ...]"' in lines[1]
+    assert 'note: Revealed type is "builtins.tuple[bitaxon._bitaxon.Layer, ...]"' in lines[1]
     assert 'error: Argument "seed" to "forward"' in lines[2]
     assert lines[3].startswith("Found 1 error")
 

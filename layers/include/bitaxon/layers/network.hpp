@@ -1,7 +1,7 @@
 // Layers in sequence: the output of each is encoded again for the next.
 #pragma once
 
-#include <bitaxon/layers/dense.hpp>
+#include <bitaxon/layers/layer.hpp>
 
 #include <filesystem>
 #include <memory>
@@ -17,7 +17,7 @@ namespace bitaxon {
 class Network : public AsyncForward<Network> {
   public:
     /// @throws Error for no layer, or neighbours whose sizes do not fit
-    explicit Network(std::vector<DenseLayer> layers,
+    explicit Network(std::vector<Layer> layers,
                      const ExecutionContext& context = ExecutionContext::shared());
 
     Network(const Network& other);
@@ -28,7 +28,7 @@ class Network : public AsyncForward<Network> {
 
     std::size_t inputs() const noexcept;
     std::size_t neurons() const noexcept;  ///< of the last layer
-    const std::vector<DenseLayer>& layers() const noexcept;
+    const std::vector<Layer>& layers() const noexcept;
     std::uint64_t saturated() const noexcept;  ///< values between layers that left their range
     std::string repr() const;
 
@@ -40,7 +40,7 @@ class Network : public AsyncForward<Network> {
     void calibrate(const ExecutionContext& context, MatrixView<const double> samples,
                    double quantile = 0.999, const Monitor& monitor = {});
 
-    /// The paths of DenseLayer; each layer has the whole stream before the next begins.
+    /// The paths of Layer; each layer has the whole stream before the next begins.
     void forward(const ExecutionContext& context, std::span<const double> sample,
                  std::span<double> output, const ForwardOptions& options = {}) const;
     void forward_fast(const ExecutionContext& context, std::span<const double> sample,

@@ -1,0 +1,187 @@
+// The insides of a layer: what a new kind has to supply, and what all share. The forward paths, the
+// network, files and bindings know layers by this interface alone.
+#pragma once
+
+#include "drawn_weights.hpp"
+#include "samples.hpp"
+
+#include <bitaxon/layers/layer.hpp>
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace bitaxon {
+
+class StreamedLayer;
+
+/// What the options of all kinds have in common.
+struct CommonOptions {
+    std::uint64_t length = 0;
+    Coding coding = Coding::unipolar;
+    Scale scale = Scale::sum;
+    Activation activation = Activation::none;
+    double input_range = 1.0;
+    std::optional<double> weight_scale = {};
+    std::optional<std::uint64_t> seed = {};
+    std::uint64_t id = 0;
+};
+
+/// Named numbers that, with the common options and the weights, make a layer again.
+using Sizes = std::vector<std::pair<std::string_view, std::size_t>>;
+
+/// How many values and products a layer has.
+struct LayerShape {
+    std::size_t inputs;
+    std::size_t rows;           ///< of weights: neurons, or filters
+    std::size_t fan_in;         ///< weights of a row
+    std::size_t positions = 1;  ///< outputs of a row
+};
+
+/// What runs on one thread: the context's kernels, and the job that may be cancelled.
+struct Engine {
+    const kernels::KernelTable& kernels;
+    const Job& job;
+};
+
+/// Derived classes are copied by clone() and say what their products are. Output n belongs to row
+/// n / positions of the weights.
+struct Layer::State {
+    LayerShape shape;
+    CommonOptions options;  // weight_scale and seed are set
+    bool weight_scale_given;
+    std::vector<double> weights;
+    std::vector<double> bias;
+    std::uint64_t redraws = 0;
+    std::shared_ptr<const DrawnWeights> drawn;
+
+    /// Checks all but the kind's own sizes, which are not 0. The kind then draws its weights.
+    State(const LayerShape& shape, const CommonOptions& options, MatrixView<const double> weights,
+          std::span<const double> bias);
+    virtual ~State() = default;
+
+    static const State& of(const Layer& layer) { return *layer.state_; }
+
+    virtual std::unique_ptr<State> clone() const = 0;
+    virtual std::string_view type() const = 0;
+    virtual Sizes sizes() const = 0;
+    /// A call of the constructor as far as the kind's own arguments: "DenseLayer(64, 32".
+    virtual std::string call() const = 0;
+    virtual WeightLayout layout() const = 0;
+
+    /// Raw sums of a sample, as encode_and_sum and sum_streams leave them for finish.
+    virtual std::size_t counters() const { return outputs(); }
+    /// Samples that are best summed together, at most.
+    virtual std::size_t block_samples() const = 0;
+    /// Scratch that a block of so many samples needs for encode_and_sum or sum_streams.
+    virtual std::size_t scratch_bytes(std::size_t samples) const = 0;
+    /// Adds to the counters, a row a sample, what the samples contribute; sample r is drawn from
+    /// key_bases[r]. On the calling thread.
+    virtual void encode_and_sum(const Engine& engine, const Samples& samples,
+                                const std::uint64_t* key_bases, std::int64_t* counters,
+                                Scratch& scratch) const = 0;
+    /// The same for streams that exist already.
+    virtual void sum_streams(const Engine& engine, const StreamView& streams,
+                             std::int64_t* counters, Scratch& scratch) const = 0;
+    /// Counters to outputs, once all words are in.
+    virtual void finish(std::int64_t* counters, const MatrixView<double>& outputs) const = 0;
+    /// All of a forward of samples that were checked, spread over the context's threads.
+    virtual void run(const ExecutionContext& context, const Samples& samples,
+                     const MatrixView<double>& outputs, std::uint64_t forward_seed,
+                     std::uint64_t first_sample, Job& job) const = 0;
+    /// The same word by word of time.
+    virtual std::unique_ptr<StreamedLayer> streamed(const ExecutionContext& context,
+                                                    std::size_t slots, std::uint64_t forward_seed,
+                                                    std::uint64_t first_sample) const = 0;
+    /// Sets, for each output, the sum of the products of decoded inputs x with `values`, a row of
+    /// decoded weights a row.
+    virtual void expect_sums(const kernels::KernelTable& kernels, const double* x,
+                             const double* values, double* sums) const = 0;
+
+    std::size_t inputs() const { return shape.inputs; }
+    std::size_t outputs() const { return shape.rows * shape.positions; }
+    std::size_t words_per_stream() const { return words_for(options.length); }
+    std::size_t row_words() const { return shape.inputs * words_per_stream(); }
+    double lowest_input() const {
+        return options.coding == Coding::bipolar ? -options.input_range : 0.0;
+    }
+    std::uint64_t stream_seed(std::uint64_t forward_seed) const {
+        return combine_seeds(*options.seed, forward_seed);
+    }
+
+    /// Probability of a one that stands for input x.
+    double coded(double x) const {
+        const double value = x / options.input_range;
+        return options.coding == Coding::bipolar ? (value + 1.0) * 0.5 : value;
+    }
+
+    /// The linear output of a count over `bits` bits.
+    double factor(std::uint64_t bits) const;
+    double activate(double y) const { return std::clamp(y, limits().first, limits().second); }
+    /// What the activation limits outputs to: floor and ceiling, infinite where there is none.
+    std::pair<double, double> limits() const;
+
+    std::string repr() const;
+    void draw(const ExecutionContext& context);
+    /// weight_scale follows unless it was given.
+    void set_weights(MatrixView<const double> matrix);
+    void set_input_range(double range);
+
+    void check_columns(const Samples& samples) const;
+    /// Looks at every value, so it belongs to the work that can be cancelled.
+    void check_values(const ExecutionContext& context, const Samples& samples,
+                      const Job& job) const;
+    void check_streams(const StreamView& streams) const;
+    void check_outputs(std::size_t rows, const MatrixView<double>& outputs) const;
+    void check_outputs(const Samples& samples, const MatrixView<double>& outputs) const;
+    void check_outputs(const StreamView& streams, const MatrixView<double>& outputs) const;
+
+    /// forward_expected of samples and outputs that fit.
+    void expect(const ExecutionContext& context, const Samples& samples,
+                const MatrixView<double>& outputs, ExpectedWeights expected, const Job& job) const;
+
+    /// About how long a forward takes for a number of samples on one core of the best tier: what
+    /// decides whether work is worth other threads, no more.
+    double nanoseconds(std::size_t samples) const;
+    double expected_nanoseconds(std::size_t samples) const;
+
+  protected:
+    State(const State&) = default;
+    State& operator=(const State&) = delete;
+
+  private:
+    /// @throws Error unless every output that the options allow is finite
+    void check_magnitude() const;
+};
+
+/// @throws Error unless the size is at least 1
+void check_size(std::string_view name, std::size_t size);
+
+/// Contiguous values as matrices. @throws Error if their numbers do not fit one another
+std::pair<MatrixView<const double>, MatrixView<double>> as_matrices(std::span<const double> samples,
+                                                                    std::size_t inputs,
+                                                                    std::span<double> outputs,
+                                                                    std::size_t neurons);
+
+/// Contiguous weights as rows. @throws Error unless there are rows * columns
+MatrixView<const double> as_rows(std::span<const double> weights, std::size_t rows,
+                                 std::size_t columns, std::string_view what);
+
+/// @throws Error if the rows' numbers would pass 2^64 - 1 and name other samples again
+void check_sample_numbers(std::uint64_t first, std::size_t count);
+
+/// How a batch is cut into pieces of samples.
+struct Partition {
+    std::size_t samples;  ///< in a piece
+    std::size_t pieces;
+};
+
+/// At least one sample; at most `most` in a piece.
+Partition make_partition(std::size_t samples, std::size_t most, int threads, double nanoseconds);
+
+/// How many threads that much work is worth.
+std::size_t workers_for(int threads, double nanoseconds);
+
+}  // namespace bitaxon

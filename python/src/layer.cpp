@@ -1,0 +1,204 @@
+#include "layer.hpp"
+
+#include "bindings.hpp"
+#include "forward.hpp"
+
+namespace bitaxon::python {
+namespace {
+
+constexpr const LayerKind* kKinds[] = {&kConv2dKind, &kDenseKind};
+
+py::array weights_of(const Held<Layer>& self) {
+    return read_only_view(self->weights(), kind_of(*self.model()).weights_shape(*self.model()),
+                          self.model());
+}
+
+py::array bias_of(const Held<Layer>& self) {
+    return read_only_view(self->bias(), {static_cast<py::ssize_t>(self->bias().size())},
+                          self.model());
+}
+
+void set_weights(Held<Layer>& self, py::handle weights, py::handle context) {
+    const py::array array = read_numbers(weights, "W", Layout::packed);
+    const std::vector<py::ssize_t> shape = kind_of(*self.model()).weights_shape(*self.model());
+    if (!std::equal(shape.begin(), shape.end(), array.shape(), array.shape() + array.ndim()))
+        throw_error(ErrorCode::invalid_shape, "W", "shape " + shape_text(array),
+                    "the shape of weights, " + shape_text(weights_of(self)));
+    const std::size_t columns = self->weights().size() / self->bias().size();
+    naming("weights", "W", [&] {
+        self.change(context, [&](Layer& layer, const ExecutionContext& engine) {
+            layer.set_weights(row_major(packed_values(array), columns), engine);
+        });
+    });
+}
+
+constexpr const char* kDoc = R"(Layer()
+--
+
+A layer of any kind: DenseLayer and the others derive from it. It makes none itself.
+
+For one seed and sample number, forward, forward_fast, forward_prepacked and forward_batch give the
+same bits on every tier and thread count. May be used from many threads at once; a forward keeps the
+weights that it started with.)";
+
+constexpr ForwardDocs kDocs{
+    .forward = R"(forward(self, x, seed=None, sample=0, out=None, context=None)
+--
+
+One sample, on the calling thread. For loops that are parallel already, and for small layers.
+
+x       (n_inputs,) numbers in [0, input_range]; [-input_range, input_range] for bipolar
+seed    0 to 2^64 - 1 of the input streams; the context's unless given
+sample  number of the sample in stream names
+out     writable (n_neurons,) float64 array apart from x, or None for a new one
+Returns out.
+Raises ValueError for a wrong shape, NaN and values out of range, TypeError for a dtype.)",
+    .fast = R"(forward_fast(self, x, seed=None, sample=0, out=None, context=None)
+--
+
+forward, spread over the context's threads. For one sample of a large layer.)",
+    .prepacked = R"(forward_prepacked(self, P, seed=None, first_sample=0, out=None, context=None)
+--
+
+Streams that are encoded already. For one encoding that feeds several layers, and for streams from
+elsewhere.
+
+P  (n_inputs, words) or (n, n_inputs, words) uint64, words = ceil(length / 64), strided or not
+Returns (n_neurons,) or (n, n_neurons) float64. seed and first_sample name the streams of a
+network's later layers; a layer alone draws none.
+Raises ValueError for another shape and for ones past the end.)",
+    .batch =
+        R"(forward_batch(self, X, seed=None, first_sample=0, out=None, progress=None, context=None)
+--
+
+Many samples: row k is forward(X[k], sample=first_sample + k). For data sets.
+
+X         (n, n_inputs); float32 and float64 are read where they lie, whatever their strides
+out       writable (n, n_neurons) float64 array apart from X, or None for a new one
+progress  True shows a bar on a terminal; a callable gets (done, total) about every 20 ms
+Returns out. Memory does not grow with n. Ctrl-C, or what the callable raises, ends the call.)",
+    .streamed =
+        R"(forward_streamed(self, x, stop='argmax', delta=0.01, block=64, seed=None, first_sample=0, out=None, progress=None, context=None)
+--
+
+Reads the streams block by block and ends early. For classifiers: most answers are clear early.
+
+x      (n_inputs,) or (n, n_inputs)
+stop   'argmax': once the probability that forward of the same streams has another largest output is
+       below delta / number of looks; 'none': at the end, with what forward gives
+delta  0 to 1, exclusive
+block  bits between two looks, a multiple of 64
+Returns Streamed(outputs, lengths): (n_neurons,) and an int, or (n, n_neurons) and (n,) of bits.)",
+    .expected = R"(forward_expected(self, x, weights='drawn', out=None, context=None)
+--
+
+No bits: the activation of the mean of the linear sum.
+
+x        (n_inputs,) or (n, n_inputs)
+weights  'drawn': mean over input streams given the weights' streams; 'mean': over both
+Returns (n_neurons,) or (n, n_neurons): the mean of forward only where activation is 'none'.)",
+    .encode = R"(encode(self, x, seed=None, sample=0, context=None)
+--
+
+The streams that forward encodes: (n_inputs, ceil(length / 64)) uint64.)",
+    .redraw = R"(redraw(self, context=None)
+--
+
+Draws all weight streams anew: the next draw of the same weights.)",
+};
+
+}  // namespace
+
+const LayerKind& kind_of(const Layer& layer) {
+    const auto* found = std::ranges::find_if(
+        kKinds, [&](const LayerKind* kind) { return kind->type == layer.type(); });
+    return **found;
+}
+
+py::dict describe_layer(const Layer& layer) {
+    py::dict result;
+    kind_of(layer).describe(layer, result);
+    result["length"] = layer.length();
+    result["coding"] = name(layer.coding());
+    result["scale"] = name(layer.scale());
+    result["activation"] = name(layer.activation());
+    // A scale that was not given goes on following the weights.
+    result["weight_scale"] =
+        layer.weight_scale_given() ? py::object(py::float_(layer.weight_scale())) : py::none();
+    result["input_range"] = layer.input_range();
+    result["seed"] = layer.seed();
+    result["id"] = layer.id();
+    result["redraws"] = layer.redraws();
+    return result;
+}
+
+py::dict layer_state(const Held<Layer>& self) {
+    py::dict state = describe_layer(*self.model());
+    state["weights"] = weights_of(self);
+    state["bias"] = bias_of(self);
+    state["context"] = self.context();
+    return state;
+}
+
+py::array read_bias(py::handle bias, std::size_t rows) {
+    py::array biases;
+    if (bias.is_none()) return biases;
+    biases = read_numbers(bias, "bias", Layout::packed);
+    check_vector(biases, "bias", rows);
+    return biases;
+}
+
+void bind_layer(py::module_& module) {
+    py::class_<Held<Layer>> type(module, "Layer", kDoc);
+    type.def(py::init([]() -> std::unique_ptr<Held<Layer>> {
+                 throw_error(ErrorCode::invalid_type, "Layer", "no kind of layer",
+                             "one of its kinds: DenseLayer, Conv2d");
+             }),
+             "__init__(self)\n--\n\n");
+    const auto property = [&](const char* name, auto getter, const char* doc) {
+        type.def_property_readonly(
+            name, [getter](const Held<Layer>& self) { return getter(*self.model()); }, doc);
+    };
+    property(
+        "n_inputs", [](const Layer& l) { return l.inputs(); }, "Values of one sample.");
+    property(
+        "n_neurons", [](const Layer& l) { return l.neurons(); }, "Values of one output.");
+    property(
+        "length", [](const Layer& l) { return l.length(); }, "Bits of a stream.");
+    property(
+        "coding", [](const Layer& l) { return name(l.coding()); },
+        "'unipolar', 'bipolar' or 'split-unipolar'.");
+    property(
+        "scale", [](const Layer& l) { return name(l.scale()); }, "'sum' or 'mean'.");
+    property(
+        "activation", [](const Layer& l) { return name(l.activation()); },
+        "'none', 'relu' or 'clip'.");
+    property(
+        "weight_scale", [](const Layer& l) { return l.weight_scale(); },
+        "What weights are divided by before they are coded.");
+    property(
+        "input_range", [](const Layer& l) { return l.input_range(); },
+        "What inputs are divided by before they are coded.");
+    property(
+        "seed", [](const Layer& l) { return l.seed(); }, "Seed of all the layer's streams.");
+    property(
+        "id", [](const Layer& l) { return l.id(); }, "Number of the layer in stream names.");
+    property(
+        "redraws", [](const Layer& l) { return l.redraws(); },
+        "How often the weight streams were drawn anew.");
+    property(
+        "checksum", [](const Layer& l) { return l.checksum(); }, "XXH3 of the weight streams.");
+    type.def_property_readonly("weights", &weights_of, "The weights, float64, read-only.")
+        .def_property_readonly("bias", &bias_of, "One float64 a neuron or filter, read-only.")
+        .def("set_weights", &set_weights, py::arg("W"), py::arg("context") = py::none(),
+             R"(set_weights(self, W, context=None)
+--
+
+Replaces the weights by others of the same shape, and draws their streams under the present redraw
+count. weight_scale follows unless it was given.)")
+        .def("__repr__", [](const Held<Layer>& self) { return self->repr(); });
+    bind_context_of(type);
+    bind_forward_paths(type, kDocs, [](const Layer& layer) { return layer.length(); });
+}
+
+}  // namespace bitaxon::python

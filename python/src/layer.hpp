@@ -1,0 +1,67 @@
+// What the bindings of all kinds of layers share.
+#pragma once
+
+#include "arguments.hpp"
+#include "arrays.hpp"
+#include "held.hpp"
+
+#include <bitaxon/layers/layer.hpp>
+
+#include <vector>
+
+namespace bitaxon::python {
+
+/// The arguments that every constructor of a layer takes, by keyword.
+struct CommonArguments {
+    py::handle length, coding, seed, scale, activation, weight_scale, input_range, id;
+
+    /// Reads them into the options of a kind.
+    template <class Options>
+    void read(Options& options) const {
+        options.length = to_unsigned(length, "length", 1, kMaxLength);
+        options.coding = parse_coding(to_text(coding, "coding"));
+        options.scale = parse_scale(to_text(scale, "scale"));
+        options.activation = parse_activation(to_text(activation, "activation"));
+        options.input_range = to_real(input_range, "input_range");
+        if (!weight_scale.is_none()) options.weight_scale = to_real(weight_scale, "weight_scale");
+        options.seed = to_seed(seed);
+        options.id = to_unsigned(id, "id");
+    }
+};
+
+/// What Python needs to know of a kind of layer.
+struct LayerKind {
+    const char* type;  ///< as Layer::type()
+    /// An object of the kind's class.
+    py::object (*wrap)(std::shared_ptr<const Layer> layer, const py::object& context);
+    /// Adds the constructor's own arguments by their names.
+    void (*describe)(const Layer& layer, py::dict& result);
+    std::vector<py::ssize_t> (*weights_shape)(const Layer& layer);
+};
+
+extern const LayerKind kConv2dKind;
+extern const LayerKind kDenseKind;
+
+const LayerKind& kind_of(const Layer& layer);
+
+/// Constructor arguments that make the layer again, and its redraw count, without its arrays.
+py::dict describe_layer(const Layer& layer);
+
+/// describe_layer with the arrays and the context.
+py::dict layer_state(const Held<Layer>& self);
+
+/// Draws a new layer's weights as often as the state says.
+template <class Kind>
+std::unique_ptr<HeldKind<Kind>> with_redraws(std::unique_ptr<HeldKind<Kind>> layer,
+                                             const py::dict& state) {
+    if (const std::uint64_t redraws = to_unsigned(state["redraws"], "redraws"); redraws != 0)
+        layer->change(py::none(), [&](Layer& changed, const ExecutionContext& engine) {
+            changed.set_redraws(redraws, engine);
+        });
+    return layer;
+}
+
+/// The optional bias of a constructor: packed values, or none.
+py::array read_bias(py::handle bias, std::size_t rows);
+
+}  // namespace bitaxon::python
