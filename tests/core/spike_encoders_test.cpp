@@ -151,7 +151,7 @@ TEST(Delta, FollowsTheSignalWithinTheThreshold) {
     for (std::size_t i = 0; i < signals.size(); ++i)
         signals[i] = i % steps == 0
                          ? 5.0
-                         : signals[i - 1] + static_cast<double>(random() % 201) * 1e-3 - 0.1;
+                         : signals[i - 1] + static_cast<double>(random() >> 11) * 0x1p-53 * 0.2 - 0.1;
     const auto view = row_major(std::span<const double>(signals), steps);
     const StreamArray trains = encode_delta(context(), view, 0.1);
     check_tails(trains.view());

@@ -290,14 +290,8 @@ void X86Writer::store_narrow(const X86Array& array, Type type, std::uint8_t vect
         out_.emit(Id::kIdVpacksswb, packed, packed, packed);
     }
     const int bytes = rows_ * array.element_bytes;
-    const auto store_whole = [&] {
-        out_.emit(bytes == 16  ? Id::kIdVmovups
-                  : bytes == 8 ? Id::kIdVmovq
-                               : Id::kIdVmovd,
-                  memory, packed);
-    };
     if (!masked_) {
-        store_whole();
+        store_low(memory, packed, bytes);
         return;
     }
     const asmjit::Label part = out_.newLabel();
@@ -308,11 +302,31 @@ void X86Writer::store_narrow(const X86Array& array, Type type, std::uint8_t vect
     out_.jle(done);
     out_.cmp(reg::limit, rows_);
     out_.jl(part);
-    store_whole();
+    store_low(memory, packed, bytes);
     out_.jmp(done);
     out_.bind(part);
     store_narrow_part(memory, bytes, array.element_bytes);
     out_.bind(done);
+}
+
+void X86Writer::store_low(const Mem& memory, const Vec& from, int bytes) {
+    switch (bytes) {
+    case 16:
+        out_.emit(Id::kIdVmovups, memory, from);
+        break;
+    case 8:
+        out_.emit(Id::kIdVmovq, memory, from);
+        break;
+    case 4:
+        out_.emit(Id::kIdVmovd, memory, from);
+        break;
+    case 2:
+        out_.emit(Id::kIdVpextrw, memory, from, asmjit::imm(0));
+        break;
+    default:
+        out_.emit(Id::kIdVpextrb, memory, from, asmjit::imm(0));
+        break;
+    }
 }
 
 // The first `limit` elements, fewer than `bytes` hold: by halves, as the bits of their number say.
@@ -324,20 +338,7 @@ void X86Writer::store_narrow_part(const Mem& memory, int bytes, int element_byte
         const Mem at = x86::ptr(reg::address);
         out_.test(reg::limit, size / element_bytes);
         out_.jz(next);
-        switch (size) {
-        case 8:
-            out_.emit(Id::kIdVmovq, at, packed);
-            break;
-        case 4:
-            out_.emit(Id::kIdVmovd, at, packed);
-            break;
-        case 2:
-            out_.emit(Id::kIdVpextrw, at, packed, asmjit::imm(0));
-            break;
-        default:
-            out_.emit(Id::kIdVpextrb, at, packed, asmjit::imm(0));
-            break;
-        }
+        store_low(at, packed, size);
         out_.emit(Id::kIdVpsrldq, packed, packed, asmjit::imm(size));
         out_.add(reg::address, size);
         out_.bind(next);

@@ -67,6 +67,7 @@ class X86Writer {
     void store_lanes(const X86Array& array, Type type, std::uint8_t vector, std::uint8_t source);
     void store_narrow(const X86Array& array, Type type, std::uint8_t vector, std::uint8_t source);
     void store_narrow_part(const asmjit::x86::Mem& memory, int bytes, int element_bytes);
+    void store_low(const asmjit::x86::Mem& memory, const asmjit::x86::Vec& from, int bytes);
     void store_bits(const X86Array& array, Type type, std::uint8_t vector, std::uint8_t source);
     void store_mask_register(const X86Array& array, std::uint8_t vector, std::uint8_t source);
     void write_stub(const Stub& stub);
