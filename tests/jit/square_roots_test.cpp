@@ -143,7 +143,7 @@ class SquareRootsCode : public ::testing::TestWithParam<Target> {
     }
 };
 
-INSTANTIATE_TEST_SUITE_P(Targets, SquareRootsCode, ::testing::ValuesIn(test::kTargets),
+INSTANTIATE_TEST_SUITE_P(Targets, SquareRootsCode, ::testing::ValuesIn(test::kVectorTargets),
                          [](const auto& target) { return std::string(name(target.param)); });
 
 // Three roots of three arrays, each not below `least`.

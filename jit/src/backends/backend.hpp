@@ -16,14 +16,18 @@ enum class Target : std::uint8_t {
     avx512,  ///< x86-64 with AVX-512 F, BW, DQ and VL: 64-byte registers, masks in k registers
     neon,    ///< AArch64: 16-byte registers
     scalar,  ///< x86-64's general registers: one row of integers, many steps
+    lane,    ///< avx2's instructions: one row, copies of which fill 16-byte registers
 };
 
-inline constexpr std::size_t kTargets = 4;
+inline constexpr std::size_t kTargets = 5;
 
 std::string_view name(Target target) noexcept;
 
 /// Bytes of a vector register.
 int register_bytes(Target target) noexcept;
+
+/// Rows in it, for lanes that are so many bytes wide at most.
+int rows_per_vector(Target target, int lane_bytes) noexcept;
 
 struct CodeOptions {
     /// Outputs are written past the caches. Needs every output, at `begin` of a call, aligned to the

@@ -13,22 +13,26 @@
 namespace bitaxon::jit {
 
 std::string_view name(Target target) noexcept {
-    constexpr std::string_view names[] = {"avx2", "avx512", "neon", "scalar"};
+    constexpr std::string_view names[] = {"avx2", "avx512", "neon", "scalar", "scalar"};
     return names[static_cast<std::size_t>(target)];
 }
 
 int register_bytes(Target target) noexcept {
-    constexpr int bytes[] = {32, 64, 16, 8};
+    constexpr int bytes[] = {32, 64, 16, 8, 16};
     return bytes[static_cast<std::size_t>(target)];
+}
+
+int rows_per_vector(Target target, int lane_bytes) noexcept {
+    return target == Target::lane ? 1 : register_bytes(target) / lane_bytes;
 }
 
 MachineCode generate(const Program& program, Target target, const CodeOptions& options) {
 #if defined(__x86_64__)
-    if (target == Target::avx2 || target == Target::avx512) {
-        return generate_x86(program, target, options);
-    }
     if (target == Target::scalar) {
         return generate_x86_scalar(program, options.listing);
+    }
+    if (target != Target::neon) {
+        return generate_x86(program, target, options);
     }
 #elif defined(__aarch64__)
     if (target == Target::neon) {

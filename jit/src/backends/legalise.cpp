@@ -194,8 +194,9 @@ NodeId expand_sar64(Legaliser& l, Type type, const NodeId* args, bool counted,
 }
 
 constexpr unsigned bit(Target target) { return 1U << static_cast<unsigned>(target); }
-constexpr unsigned kX86 = bit(Target::avx2) | bit(Target::avx512);
-constexpr unsigned kNoScale = bit(Target::avx2) | bit(Target::neon);
+constexpr unsigned kAvx2 = bit(Target::avx2) | bit(Target::lane);
+constexpr unsigned kX86 = kAvx2 | bit(Target::avx512);
+constexpr unsigned kNoScale = kAvx2 | bit(Target::neon);
 
 struct Replacement {
     Op op;
@@ -211,7 +212,7 @@ constexpr Replacement kReplacements[] = {
     {Op::max, Type::f64, kX86, expand_max},
     {Op::ldexp, Type::f32, kNoScale, expand_ldexp},
     {Op::ldexp, Type::f64, kNoScale, expand_ldexp},
-    {Op::mul, Type::i64, bit(Target::avx2), expand_mul64},
+    {Op::mul, Type::i64, kAvx2, expand_mul64},
 };
 
 Expansion expansion_of(Op op, Type type, Target target) {
@@ -235,7 +236,7 @@ NodeId Legaliser::translate_shift(const Node& node) {
     const auto width = static_cast<std::uint64_t>(lane_bytes(node.type)) * 8;
     const std::uint64_t last = node.op == Op::sar ? width - 1 : width;
     const std::uint64_t count = counted ? std::min(bits(node.args[1]), last) : 0;
-    if (node.op == Op::sar && node.type == Type::i64 && target_ == Target::avx2) {
+    if (node.op == Op::sar && node.type == Type::i64 && (bit(target_) & kAvx2) != 0) {
         return expand_sar64(*this, node.type, node.args.data(), counted, count);
     }
     return counted ? emit(node.op, node.type, {node.args[0]}, count) : append(node);

@@ -20,15 +20,14 @@ std::optional<Target> target_of(kernels::Tier tier) noexcept {
 }
 
 Targets targets_of(kernels::Tier tier, bool one_row) noexcept {
-    static constexpr Target kLists[][2] = {{Target::scalar, Target::avx2},
-                                           {Target::scalar, Target::avx512},
-                                           {Target::neon, Target::neon}};
+    static constexpr Target kRows[] = {Target::avx2, Target::avx512, Target::neon};
+    static constexpr Target kOneRow[] = {Target::scalar, Target::lane};
     const std::optional<Target> target = target_of(tier);
     if (!target) {
         return {};
     }
-    const Targets all = kLists[static_cast<std::size_t>(*target)];
-    return one_row && *target != Target::neon ? all : all.last(1);
+    return one_row && *target != Target::neon ? Targets(kOneRow)
+                                              : Targets(&kRows[static_cast<std::size_t>(*target)], 1);
 }
 
 TieredProgram::TieredProgram(Program program, std::size_t uniform_count)

@@ -39,6 +39,9 @@ int vectors_of_steps(const Pressure& demand, int length, int registers) {
 }  // namespace
 
 LoopShape choose_loop_shape(const Body& body, const Pressure& demand, int registers, int rows, int wanted, bool streaming) {
+    if (rows == 1) {
+        return {.tail_vectors = 0};
+    }
     const bool has_bits = std::any_of(body.outputs.begin(), body.outputs.end(),
                                       [](const ProgramOutput& output) { return output.bits; });
     // Packed bits are stored by the byte.

@@ -7,7 +7,7 @@ namespace bitaxon::jit {
 
 struct LoopShape {
     int vectors = 1;       ///< in the main loop's body
-    int tail_vectors = 1;  ///< in the body that runs under masks
+    int tail_vectors = 1;  ///< in the body that runs under masks; 0: a vector is one row, and there is none
     /// The body is long enough that masks cost nothing: there is only the masked one.
     bool only_masked = false;
 };

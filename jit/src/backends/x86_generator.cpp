@@ -1,5 +1,6 @@
 #include "x86_generator.hpp"
 
+#include "branches.hpp"
 #include "first_error.hpp"
 #include "unroll.hpp"
 #include "x86_instructions.hpp"
@@ -33,7 +34,7 @@ RegisterFile register_file(Target target, bool masked) {
     const auto form = [&](Home home) -> MemoryForm& {
         return file.forms[static_cast<std::size_t>(home)];
     };
-    form(Home::input) = masked ? MemoryForm::none : MemoryForm::whole;
+    form(Home::input) = masked || target == Target::lane ? MemoryForm::none : MemoryForm::whole;
     if (target == Target::avx512) {
         file.vectors = 0xffffffff;
         file.masks = masked ? 0x7e : 0xfe;  // k0 stands for "no mask"; k7 is the tail's
@@ -59,7 +60,11 @@ class Generator {
   public:
     Generator(const Program& program, Target target, const CodeOptions& options)
         : target_(target), options_(options), body_(legalise(program, target)),
-          rows_(register_bytes(target) / body_.lane_bytes) {}
+          rows_(rows_per_vector(target, body_.lane_bytes)) {
+        if (target == Target::lane) {
+            branch_on_decisions(body_);
+        }
+    }
 
     MachineCode run();
 
@@ -104,7 +109,9 @@ void Generator::allocate_variants() {
     if (!shape_.only_masked) {
         add(shape_.vectors, false, true);
     }
-    add(shape_.tail_vectors, true, shape_.only_masked || body_.has_steps);
+    if (shape_.tail_vectors > 0) {
+        add(shape_.tail_vectors, true, shape_.only_masked || body_.has_steps);
+    }
 }
 
 // A register that holds nothing at the start and at the end of a tile.
@@ -267,8 +274,8 @@ void Generator::write_loop(Assembler& out, X86Writer& writer, const X86Frame& fr
 
 // Short bodies are bound by loads and stores, of which those that cross cache lines cost twice.
 bool Generator::has_head() const {
-    return !body_.has_steps && !shape_.only_masked && !options_.streaming_stores &&
-           !body_.outputs.empty() &&
+    return shape_.tail_vectors > 0 && !body_.has_steps && !shape_.only_masked &&
+           !options_.streaming_stores && !body_.outputs.empty() &&
            std::none_of(body_.outputs.begin(), body_.outputs.end(),
                         [](const ProgramOutput& output) { return output.bits; });
 }

@@ -1,6 +1,8 @@
 #include "x86_instructions.hpp"
 
+#include "branches.hpp"
 #include "square_roots.hpp"
+#include "x86_frame.hpp"
 
 #include <array>
 #include <utility>
@@ -33,6 +35,7 @@ enum class Form : std::uint8_t {
 constexpr std::uint8_t kFirst = 0b001;
 constexpr std::uint8_t kSecond = 0b010;
 constexpr std::uint8_t kBoth = 0b011;
+constexpr std::uint8_t kLastTwo = 0b110;
 constexpr std::uint8_t kAll = 0b111;
 
 struct Entry {
@@ -247,7 +250,8 @@ OperandRules avx2_rules(const Node& node, Form form) {
     case Form::int_compare:
         return {.whole = node.op == Op::int_less ? kFirst : kBoth};
     case Form::select:
-        return {.whole = kSecond};
+        return node.payload == kBranch ? OperandRules{.whole = kLastTwo, .tied = kLastTwo}
+                                       : OperandRules{.whole = kSecond};
     case Form::narrow:
         return {.apart = true};
     default:
@@ -312,6 +316,7 @@ class Emitter {
     void int_compare();
     void bitwise();
     void select();
+    void branch();
     void cast();
     void narrow();
 
@@ -402,7 +407,22 @@ void Emitter::bitwise() {
               arg(exchange ? 0 : 1));
 }
 
+// The result's register holds one of two values already.
+void Emitter::branch() {
+    const asmjit::Label done = out_.newLabel();
+    const bool holds_second = arg(2) == o_.result;
+    out_.emit(Id::kIdVmovmskps, x86_register::scratch.r32(), arg(0));
+    out_.test(x86_register::scratch.r8(), 1);
+    holds_second ? out_.jz(done) : out_.jnz(done);
+    out_.emit(Id::kIdVmovaps, o_.result, arg(holds_second ? 1 : 2));
+    out_.bind(done);
+}
+
 void Emitter::select() {
+    if (o_.node.payload == kBranch) {
+        branch();
+        return;
+    }
     if (!mask_registers_) {
         out_.emit(id(), o_.result, arg(2), arg(1), arg(0));
         return;
@@ -421,12 +441,14 @@ void Emitter::cast() {
               o_.result, arg(0));
 }
 
-// Low halves of four 64-bit lanes: two from each half of the register.
+// Low halves of 64-bit lanes, two from each half of a register of four.
 void Emitter::narrow() {
     const x86::Xmm result = o_.result.as<x86::Vec>().xmm();
     const x86::Vec source = arg(0).as<x86::Vec>();
-    out_.vextracti128(result, source.ymm(), 1);
-    out_.vshufps(result, source.xmm(), result, 0x88);
+    if (source.isYmm()) {
+        out_.vextracti128(result, source.ymm(), 1);
+    }
+    out_.vshufps(result, source.xmm(), source.isYmm() ? result : source.xmm(), 0x88);
 }
 
 void Emitter::run() {

@@ -38,7 +38,7 @@ constexpr bool is_wide(Type type) { return lane_bytes(type) == 8; }
 X86Writer::X86Writer(Assembler& out, const Body& body, Target target, const X86Frame& frame,
                      ConstantTable& constants, bool streaming_stores)
     : out_(out), body_(body), target_(target), frame_(frame), constants_(constants),
-      rows_(register_bytes(target) / body.lane_bytes), mask_registers_(has_mask_registers(target)),
+      rows_(rows_per_vector(target, body.lane_bytes)), mask_registers_(has_mask_registers(target)),
       streaming_(streaming_stores) {}
 
 void X86Writer::begin(const Allocation& allocation, int vectors, bool masked) {
@@ -150,6 +150,10 @@ void X86Writer::spill(Type type, std::int32_t slot, std::uint8_t source) {
 
 // Leaves.
 
+void X86Writer::copy_to_lanes(const Vec& target, const Mem& lane, Type type) {
+    out_.emit(is_wide(type) ? Id::kIdVpbroadcastq : Id::kIdVpbroadcastd, target, lane);
+}
+
 void X86Writer::load_constant(NodeId node, std::uint8_t target) {
     const Node& constant = body_.nodes[node];
     if (in_mask_register(constant.type)) {
@@ -189,8 +193,7 @@ void X86Writer::load_row_numbers(std::uint8_t vector, std::uint8_t target) {
 void X86Writer::load(NodeId id, std::uint8_t vector, std::uint8_t target) {
     const Node& node = body_.nodes[id];
     const auto broadcast = [&](const Mem& memory) {
-        out_.emit(is_wide(node.type) ? Id::kIdVpbroadcastq : Id::kIdVpbroadcastd,
-                  vector_register(target, node.type), memory);
+        copy_to_lanes(vector_register(target, node.type), memory, node.type);
     };
     switch (node.op) {
     case Op::constant:
@@ -226,7 +229,9 @@ void X86Writer::load_array(const X86Array& array, Type type, std::uint8_t vector
                            std::uint8_t target) {
     const Vec result = vector_register(target, type);
     const Mem memory = address(array, vector);
-    if (!masked_) {
+    if (rows_ == 1) {
+        copy_to_lanes(result, memory, type);
+    } else if (!masked_) {
         out_.emit(is_wide(type) ? Id::kIdVmovupd : Id::kIdVmovups, result, memory);
     } else if (mask_registers_) {
         out_.setExtraReg(mask_register(vector));
@@ -243,7 +248,9 @@ void X86Writer::store_lanes(const X86Array& array, Type type, std::uint8_t vecto
                             std::uint8_t source) {
     const Vec value = vector_register(source, type);
     const Mem memory = address(array, vector);
-    if (!masked_) {
+    if (rows_ == 1) {
+        out_.emit(is_wide(type) ? Id::kIdVmovsd : Id::kIdVmovss, memory, value);
+    } else if (!masked_) {
         out_.emit(streaming_      ? Id::kIdVmovntps
                   : is_wide(type) ? Id::kIdVmovupd
                                   : Id::kIdVmovups,
@@ -285,7 +292,8 @@ void X86Writer::store_mask_register(const X86Array& array, std::uint8_t vector,
     out_.bind(done);
 }
 
-// Four rows are half a byte, so every second vector joins its bits to those of the one before.
+// Four rows are half a byte, so every second vector joins its bits to those of the one before. One row
+// begins a byte.
 void X86Writer::store_bits(const X86Array& array, Type type, std::uint8_t vector,
                            std::uint8_t source) {
     const asmjit::Label done = out_.newLabel();
@@ -306,6 +314,9 @@ void X86Writer::store_bits(const X86Array& array, Type type, std::uint8_t vector
         out_.shl(reg::scratch.r32(), 4);
         out_.or_(memory, reg::scratch.r8());
     } else {
+        if (rows_ == 1) {
+            out_.and_(reg::scratch.r32(), 1);
+        }
         out_.mov(memory, reg::scratch.r8());
     }
     out_.bind(done);
@@ -491,6 +502,9 @@ void X86Writer::write_stub(const Stub& stub) {
         const Type type = body_.nodes[node.args[0]].type;
         out_.emit(is_wide(type) ? Id::kIdVmovmskpd : Id::kIdVmovmskps, reg::scratch.r32(),
                   vector_register(p.sources[0], type));
+        if (rows_ == 1) {
+            out_.and_(reg::scratch.r32(), 1);
+        }
     }
     for (std::size_t i = 0; i < caller_saved.size(); ++i) {
         out_.mov(x86::qword_ptr(x86::rsp, frame_.saved_gp(static_cast<int>(i))),
@@ -509,7 +523,11 @@ void X86Writer::write_stub(const Stub& stub) {
                  x86::qword_ptr(x86::rsp, frame_.saved_gp(static_cast<int>(i))));
     }
     move_live_registers(stub, false);
-    out_.emit(Id::kIdVmovaps, vector_register(p.target, node.type), buffer(0));
+    if (rows_ == 1) {
+        copy_to_lanes(vector_register(p.target, node.type), buffer(0), node.type);
+    } else {
+        out_.emit(Id::kIdVmovaps, vector_register(p.target, node.type), buffer(0));
+    }
     out_.jmp(stub.back);
 }
 

@@ -59,6 +59,7 @@ class X86Writer {
     asmjit::x86::Mem memory_operand(const Placement& p, NodeId argument, std::uint8_t where);
     asmjit::x86::KReg mask_register(std::uint8_t vector);
     void move(Type type, std::uint8_t target, std::uint8_t source);
+    void copy_to_lanes(const asmjit::x86::Vec& target, const asmjit::x86::Mem& lane, Type type);
     void load_constant(NodeId node, std::uint8_t target);
     void load_row_numbers(std::uint8_t vector, std::uint8_t target);
     void compute(const Placement& p);

@@ -142,6 +142,7 @@ std::vector<Target> targets() {
 #else
     if (kernels::info(kernels::Tier::avx2).supported) {
         found.push_back(Target::avx2);
+        found.push_back(Target::lane);
     }
     if (kernels::info(kernels::Tier::avx512bw).supported) {
         found.push_back(Target::avx512);
