@@ -367,7 +367,7 @@ class Circuit:
     # Any: an array, or a tuple of them where there are several outputs.
     def __call__(
         self,
-        *streams: _Words,
+        *streams: _Words | dict[str, _Words],
         length: SupportsIndex,
         out: _Words | tuple[_Words, ...] | None = None,
         context: ExecutionContext | None = None,

@@ -11,6 +11,7 @@ otherwise. Every bit is a function of the encoder, the stream's index and t alon
 
 import operator
 import secrets
+from collections import abc
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Optional, TypeVar, Union
 
@@ -39,6 +40,13 @@ __all__ = [
 ]
 
 _Sequence = TypeVar("_Sequence", bound="Sequence")
+
+
+def _to_int(value: object, name: str) -> int:
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise InvalidTypeError(f"{name}: got {type(value).__name__}, expected an int") from None
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,8 @@ class _Stepped(Sequence):
     def _specification(self) -> dict[str, Any]:
         parameters = super()._specification()
         step = parameters.pop("step")
+        if not isinstance(step, Step):
+            raise InvalidTypeError(f"step: got {type(step).__name__}, expected a Step")
         return {**parameters, **{f"{field.name}_step": getattr(step, field.name) for field in fields(step)}}
 
     def per_stream(
@@ -155,6 +165,10 @@ class Lfsr(_Stepped):
 
     def __post_init__(self) -> None:
         if self.taps is not None:
+            if isinstance(self.taps, str) or not isinstance(self.taps, abc.Iterable):
+                raise InvalidTypeError(
+                    f"taps: got {type(self.taps).__name__}, expected positions, such as (8, 6, 5, 4), or None"
+                )
             object.__setattr__(self, "taps", tuple(self.taps))
         super().__post_init__()
 
@@ -322,10 +336,10 @@ class _Deterministic(Sequence):
         return {**source._specification(), "period": self.period, **index}
 
     def _power(self) -> int:
-        operand = operator.index(self.operand)
+        operand = _to_int(self.operand, "operand")
         if operand < 0:
             raise InvalidValueError(f"operand: got {operand}, expected 0 or above")
-        return int(operator.index(self.period) ** min(operand, 64))
+        return _to_int(self.period, "period") ** min(operand, 64)
 
 
 @dataclass(frozen=True, repr=False)
@@ -344,7 +358,8 @@ class Rotation(_Deterministic):
     """
 
     def _specification(self) -> dict[str, Any]:
-        return self._reordered(stall=self._power() if self.operand else 0)
+        power = self._power()
+        return self._reordered(stall=power if self.operand else 0)
 
 
 @dataclass(frozen=True, repr=False)

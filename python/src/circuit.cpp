@@ -55,6 +55,19 @@ std::vector<std::string> read_names(py::handle names) {
     return texts;
 }
 
+// A dict in place of streams names them; its names may be those of options, too.
+void take_dict(py::args& args, py::kwargs& named) {
+    if (args.size() != 1 || !PyDict_Check(args[0].ptr())) return;
+    const py::dict streams = args[0].attr("copy")();
+    for (const auto& [name, stream] : named) {
+        if (streams.contains(name))
+            throw_error(ErrorCode::invalid_type, text_of(name), "two values", "one");
+        streams[name] = stream;
+    }
+    named = py::reinterpret_borrow<py::kwargs>(streams);
+    args = py::args();
+}
+
 // What was given for each input: by order, then by name.
 std::vector<py::object> sort_arguments(const std::vector<CircuitPort>& ports, const py::args& args,
                                        py::kwargs& named) {
@@ -121,7 +134,7 @@ py::array output_array(py::handle out, const CircuitPort& port,
     return array;
 }
 
-py::object call(const HeldCircuit& self, const py::args& args, py::kwargs named) {
+py::object call(const HeldCircuit& self, py::args args, py::kwargs named) {
     const std::vector<CircuitPort>& ports = self.circuit.inputs();
     const auto option = [&](const char* name) -> py::object {
         return named.contains(name) ? py::object(named.attr("pop")(name)) : py::none();
@@ -132,6 +145,7 @@ py::object call(const HeldCircuit& self, const py::args& args, py::kwargs named)
     if (asked_length.is_none())
         throw_error(ErrorCode::invalid_type, "length", "nothing", "the bits of a stream");
     const std::uint64_t length = to_unsigned(asked_length, "length", 1, kMaxLength);
+    take_dict(args, named);
     const std::vector<py::object> objects = sort_arguments(ports, args, named);
     if (named.size() != 0)
         throw_error(ErrorCode::invalid_type, "circuit",
@@ -238,8 +252,8 @@ three bits), delay(x, n=1, first=0). Arithmetic is exact; what a register is giv
 text     statements, one a line or separated by ;
 outputs  names of the wires and registers that leave the circuit; all wires unless given
 
-circuit(*streams, length=, out=None, context=None) runs it. Streams come in the order of `inputs`, or
-by name, as uint64: (words,) or (n, words) for a bit, (bits, words) or (n, bits, words) for a
+circuit(*streams, length=, out=None, context=None) runs it. Streams come in the order of `inputs`, by
+name, or in a dict by name, which inputs called length, out or context need, as uint64: (words,) or (n, words) for a bit, (bits, words) or (n, bits, words) for a
 number; single ones are read by all n runs. Returns an array of that kind for each output, a tuple
 if there are several.
 

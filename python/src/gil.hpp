@@ -20,12 +20,21 @@ inline bool interpreter_ends() {
 #endif
 }
 
+/// Whether the interpreter ends, and on another thread: then this one never gets the GIL again. The
+/// thread that ends it is the one that holds the GIL meanwhile, and asks before it lets go.
+inline bool interpreter_ends_elsewhere() {
+    thread_local bool here = false;
+    if (!interpreter_ends()) return false;
+    here = here || PyGILState_Check() != 0;
+    return !here;
+}
+
 /// take(), which waits for the GIL. A daemon thread that wants it once the interpreter ends is
 /// parked, as CPython does from 3.14 on: before that, CPython ends the thread by unwinding its
 /// stack, which destructors that must not throw turn into std::terminate.
 template <class Take>
 auto take_gil(Take&& take) {
-    if (interpreter_ends()) park_for_ever();
+    if (interpreter_ends_elsewhere()) park_for_ever();
 #ifdef __GLIBCXX__
     try {
         return take();
@@ -40,7 +49,7 @@ auto take_gil(Take&& take) {
 /// Lets other Python threads run until its end.
 class GilReleased {
   public:
-    GilReleased() : thread_(PyEval_SaveThread()) {}
+    GilReleased() : thread_((interpreter_ends_elsewhere(), PyEval_SaveThread())) {}
     ~GilReleased() {
         take_gil([this] { PyEval_RestoreThread(thread_); });
     }

@@ -26,7 +26,13 @@ py::object current_error() {
 
 }  // namespace
 
-PendingCall::PendingCall() : future_(futures_module().attr("Future")()) {}
+PendingCall::PendingCall() {
+    if (interpreter_ends()) {  // no worker gets the GIL to settle it any more
+        PyErr_SetString(PyExc_RuntimeError, "no call can be submitted while the interpreter ends");
+        throw py::error_already_set();
+    }
+    future_ = futures_module().attr("Future")();
+}
 
 void PendingCall::run(const ExecutionContext& context, Job& job) noexcept {
     std::exception_ptr failure;

@@ -17,6 +17,7 @@ namespace py = pybind11;
 /// What a call keeps until its future is settled. Made and destroyed with the GIL held.
 class PendingCall {
   public:
+    /// @throws RuntimeError once the interpreter ends
     PendingCall();
     virtual ~PendingCall() = default;
     PendingCall(const PendingCall&) = delete;

@@ -24,12 +24,8 @@ class HeldRuleWatch {
             [&] { return std::make_unique<jit::RuleWatch>(path, [callable] { call(callable); }); });
     }
     ~HeldRuleWatch() {
-        // What lives so long stays: its thread waits for a GIL that nobody gives it any more.
-        if (interpreter_ends()) {
-            static_cast<void>(watch_.release());
-        } else {
-            close();
-        }
+        close();
+        if (interpreter_ends()) static_cast<void>(watch_.release());
     }
     HeldRuleWatch(const HeldRuleWatch&) = delete;
     HeldRuleWatch& operator=(const HeldRuleWatch&) = delete;
@@ -40,9 +36,9 @@ class HeldRuleWatch {
         return py::none();
     }
     std::string_view mechanism() const { return watch_->mechanism(); }
-    // The thread may be waiting for the GIL.
+    // The thread may be waiting for the GIL: for ever, once the interpreter ends.
     void close() {
-        without_gil([&] { watch_->close(); });
+        if (!interpreter_ends()) without_gil([&] { watch_->close(); });
     }
 
   private:

@@ -134,6 +134,9 @@ def test_shapes_of_one_run_and_of_many(rng):
     assert np.array_equal(mux(a[::-2], s[::-2], b[::-2], length=100), y[::-2])
     out = np.empty_like(y)
     assert mux(a, s, b, length=100, out=out) is out and np.array_equal(out, y)
+    named = bx.circuit("y = (length & out) | (context & ~out)")
+    assert np.array_equal(named({"context": b, "out": s, "length": a}, length=100), y)
+    assert np.array_equal(mux({"a": a, "s": s}, b=b, length=100), y)
     total = bx.circuit("n = a + s + b")(a, s, b, length=100)
     assert total.shape == (5, 2, 2)
 
@@ -151,6 +154,10 @@ def test_bad_calls_name_what_is_wrong(rng):
         circuit(r, a, b=a, length=100)
     with pytest.raises(TypeError, match="r: got two values"):
         circuit(r, a, r=r, length=100)
+    with pytest.raises(TypeError, match="r: got two values"):
+        circuit({"r": r, "a": a}, r=r, length=100)
+    with pytest.raises(TypeError, match="the argument b"):
+        circuit({"r": r, "a": a, "b": a}, length=100)
     with pytest.raises(ValueError, match="r: got shape"):
         circuit(a[:, None, :], a, length=100)
     with pytest.raises(ValueError, match="a: got 4 rows"):

@@ -258,6 +258,30 @@ def test_daemon_threads_do_not_keep_the_interpreter_from_ending(call):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+LATE = """
+import numpy as np, bitaxon as bx
+layer = bx.DenseLayer(64, 8, length=4096, weights=np.random.rand(8, 64), seed=1)
+pop = bx.Population(3, "LIF", seed=1)
+class Late:
+    def __del__(self, bx=bx, layer=layer, pop=pop, X=np.random.rand(200, 64)):
+        layer.forward(X[0])
+        layer.forward_batch(X, progress=lambda done, total: None)
+        layer.redraw()
+        pop.reset()
+        try:
+            layer.submit_forward_batch(X)
+        except RuntimeError as error:
+            print(error)
+bx.late = Late()  # dies with the modules
+"""
+
+
+def test_the_thread_that_ends_the_interpreter_may_still_compute():
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "no call can be submitted while the interpreter ends\n"
+
+
 def test_a_fork_during_a_change_does_not_lock_the_child(rng):
     layer = make_layer(rng, 256, 256, length=16384)
     changing = threading.Thread(target=lambda: [layer.redraw() for _ in range(20)])
