@@ -133,7 +133,8 @@ Expression parse(std::string_view text, const ParseOptions& options) {
         state->arguments = *options.arguments;
     } else {
         for (std::string& name : free_names(script)) {
-            if (is_declared(script, name) || (!is_language_constant(name) && !is_function(name))) {
+            const bool has_meaning = is_language_constant(name) || is_function(name);
+            if (!has_meaning || is_declared(script, name)) {
                 state->arguments.push_back(std::move(name));
             }
         }
