@@ -487,7 +487,7 @@ Allocation Allocator::run(int pins, const std::vector<char>& on_stack) {
     vector_file_ = file_.vectors;
     mask_file_ = RegisterSet{file_.masks} << kFirstMaskRegister;
     free_ = vector_file_ | mask_file_;
-    result_.code.reserve(schedule_.items.size() * 3 / 2 + 16);
+    result_.code.reserve(schedule_.items.size() * 7 / 4 + 16);
     list_values();
     choose_homes(on_stack);
     pin_leaves(pins);

@@ -367,7 +367,7 @@ MachineCode Generator::run() {
     if (options_.listing) {
         holder.setLogger(&logger);
     }
-    holder.reserveBuffer(&holder.textSection()->buffer(), placements * 16 + 4096);
+    holder.reserveBuffer(&holder.textSection()->buffer(), placements * 10 + 2048);
     Assembler out(&holder);
     X86Writer writer(out, body_, target_, frame, constants, options_.streaming_stores);
     write_function(out, writer, frame, constants);

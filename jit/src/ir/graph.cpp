@@ -53,6 +53,12 @@ bool is_commutative(Op op) noexcept {
     }
 }
 
+void order_operands(Node& node) noexcept {
+    if (is_commutative(node.op) && node.args[1] < node.args[0]) {
+        std::swap(node.args[0], node.args[1]);
+    }
+}
+
 std::uint64_t lane_mask(Type type) noexcept {
     return lane_bytes(type) == 8 ? ~std::uint64_t{0} : 0xffffffff;
 }
@@ -133,9 +139,7 @@ NodeId Graph::make(Op op, Type type, std::span<const NodeId> args, std::uint64_t
             return constant_bits(type, bits);
         }
     }
-    if (is_commutative(op) && node.args[1] < node.args[0]) {
-        std::swap(node.args[0], node.args[1]);
-    }
+    order_operands(node);
     if (info(op).kind == OpKind::primitive) {
         if (const NodeId same = unchanged_argument(*this, node);
             same != kNoNode && lane_bytes(nodes_[same].type) == lane_bytes(type)) {
@@ -143,6 +147,12 @@ NodeId Graph::make(Op op, Type type, std::span<const NodeId> args, std::uint64_t
         }
     }
     return intern(node);
+}
+
+NodeId Graph::append(Node node) {
+    order_operands(node);
+    nodes_.push_back(node);
+    return static_cast<NodeId>(nodes_.size() - 1);
 }
 
 NodeId Graph::intern(const Node& node) {

@@ -70,12 +70,9 @@ class Graph {
         return make(op, type, std::span{args.begin(), args.size()}, payload);
     }
 
-    /// Adds a node that differs from all others, as make() would: its operands are in order, and it
-    /// is neither constant nor one of its operands.
-    NodeId append(const Node& node) {
-        nodes_.push_back(node);
-        return static_cast<NodeId>(nodes_.size() - 1);
-    }
+    /// Adds a node that make() has made in another graph and that differs from all others here; its
+    /// operands are ordered anew.
+    NodeId append(Node node);
 
     NodeId constant_bits(Type type, std::uint64_t bits);
     /// The number, rounded to a float type or truncated to an integer type.

@@ -358,4 +358,23 @@ std::vector<NodeId> lower(const Graph& source, std::span<const NodeId> roots, Gr
     return results;
 }
 
+std::vector<std::vector<NodeId>> external_levels(const Graph& graph,
+                                                 std::span<const NodeId> roots) {
+    std::vector<std::vector<NodeId>> levels;
+    if (!graph.contains(Op::external)) {
+        return levels;
+    }
+    std::vector<std::size_t> depth(graph.size(), 0);
+    for (const NodeId id : reachable(graph, roots)) {
+        for (const NodeId argument : graph[id].arguments()) {
+            depth[id] = std::max(depth[id], depth[argument]);
+        }
+        if (graph[id].op == Op::external) {
+            levels.resize(std::max(levels.size(), depth[id] + 1));
+            levels[depth[id]++].push_back(id);
+        }
+    }
+    return levels;
+}
+
 }  // namespace bitaxon::jit

@@ -24,4 +24,7 @@ struct Leaves {
 std::vector<NodeId> lower(const Graph& source, std::span<const NodeId> roots, Graph& target,
                           const Leaves& leaves);
 
+/// External calls (nodes of the graph) by how many others they wait for.
+std::vector<std::vector<NodeId>> external_levels(const Graph& graph, std::span<const NodeId> roots);
+
 }  // namespace bitaxon::jit

@@ -1,4 +1,5 @@
 // The public face of kernels.
+#include "../ir/lower.hpp"
 #include "state.hpp"
 
 #include <bitaxon/core/error.hpp>

@@ -54,9 +54,6 @@ struct Variant {
 /// How users call the elements of an array: "bool" for both masks.
 std::string_view element_name(Type type) noexcept;
 
-/// External calls (nodes of the graph) by how many others they wait for.
-std::vector<std::vector<NodeId>> external_levels(const Graph& graph, std::span<const NodeId> roots);
-
 struct Kernel::State : std::enable_shared_from_this<Kernel::State> {
     State(const Expression& expression, const CompileOptions& options);
     ~State();

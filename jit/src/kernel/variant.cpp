@@ -9,22 +9,6 @@
 
 namespace bitaxon::jit {
 
-std::vector<std::vector<NodeId>> external_levels(const Graph& graph,
-                                                 std::span<const NodeId> roots) {
-    std::vector<std::size_t> depth(graph.size(), 0);
-    std::vector<std::vector<NodeId>> levels;
-    for (const NodeId id : reachable(graph, roots)) {
-        for (const NodeId argument : graph[id].arguments()) {
-            depth[id] = std::max(depth[id], depth[argument]);
-        }
-        if (graph[id].op == Op::external) {
-            levels.resize(std::max(levels.size(), depth[id] + 1));
-            levels[depth[id]++].push_back(id);
-        }
-    }
-    return levels;
-}
-
 Variant::Variant(const Kernel::State& state, std::uint64_t uniform_mask,
                  std::span<const std::uint64_t> folded)
     : uniform(uniform_mask), folded_values_(folded.begin(), folded.end()) {

@@ -26,7 +26,7 @@ struct Token {
     std::int64_t integer = 0;
 
     bool is(std::string_view symbol) const noexcept {
-        return kind == TokenKind::symbol && text == symbol;
+        return kind == TokenKind::symbol && text.front() == symbol.front() && text == symbol;
     }
 };
 

@@ -79,7 +79,10 @@ std::optional<Rewritten> substitute(const Graph& source, std::span<const NodeId>
         for (std::size_t i = 0; i < node.count; ++i) {
             node.args[i] = image[resolved(replacement, node.args[i])];
         }
-        image[id] = result.graph.make(node.op, node.type, node.arguments(), node.payload);
+        // Without replacements nodes that differed still do.
+        image[id] = replacement.empty()
+                        ? result.graph.append(node)
+                        : result.graph.make(node.op, node.type, node.arguments(), node.payload);
     }
     for (const NodeId root : roots) {
         result.roots.push_back(image[resolved(replacement, root)]);

@@ -115,7 +115,7 @@ class Simplifier {
 
     NodeId apply_rules(NodeId id) {
         const Node node = graph_[id];
-        for (const Rule& rule : rules().strict_of(node.op)) {
+        for (const Rule& rule : rules_.strict_of(node.op)) {
             Bindings bindings = kNoBindings;
             if (rewrite::matches(rule.domain, node.type) && match(rule.pattern, id, bindings) &&
                 holds(rule, bindings)) {
@@ -127,7 +127,7 @@ class Simplifier {
     }
 
     bool match(std::uint16_t number, NodeId id, Bindings& bindings) const {
-        const Pattern& pattern = rules().pattern(number);
+        const Pattern& pattern = rules_.pattern(number);
         const Node& node = graph_[id];
         switch (pattern.kind) {
         case PatternKind::number:
@@ -178,7 +178,7 @@ class Simplifier {
     }
 
     NodeId build(std::uint16_t number, Type type, const Bindings& bindings) {
-        const Pattern& pattern = rules().pattern(number);
+        const Pattern& pattern = rules_.pattern(number);
         switch (pattern.kind) {
         case PatternKind::variable:
         case PatternKind::constant_variable:
@@ -208,6 +208,7 @@ class Simplifier {
         applied_.emplace_back(text, 1);
     }
 
+    const Rules& rules_ = rules();
     MathMode mode_;
     Graph graph_;
     Ranges ranges_;

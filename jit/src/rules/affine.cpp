@@ -64,16 +64,22 @@ class Decomposition {
   public:
     Decomposition(Graph& graph, std::span<const NodeId> roots, std::span<const NodeId> unknowns)
         : graph_(graph), unknowns_(unknowns), width_(unknowns.size() + 1),
-          depends_(depends_on(graph, unknowns)), form_of_(graph.size(), kNoForm) {
+          depends_(graph.size(), 0), form_of_(graph.size(), kNoForm) {
+        for (const NodeId unknown : unknowns) {
+            depends_[unknown] = 1;
+        }
         for (const NodeId id : reachable(graph, roots)) {
-            if (depends_[id]) {
+            const auto arguments = graph[id].arguments();
+            if (depends_[id] ||
+                std::ranges::any_of(arguments, [&](NodeId a) { return depends_[a] != 0; })) {
+                depends_[id] = 1;
                 form_of_[id] = composed(id);
             }
         }
     }
 
     std::optional<Affine> result(NodeId id) {
-        const std::size_t form = form_of(id);
+        const Form form = form_of(id);
         if (form == kNoForm) {
             return std::nullopt;
         }
@@ -87,10 +93,11 @@ class Decomposition {
     }
 
   private:
-    static constexpr std::size_t kNoForm = ~std::size_t{0};
+    using Form = std::uint32_t;  ///< where its terms begin
+    static constexpr Form kNoForm = ~Form{0};
 
     // What doesn't depend on the unknowns is its form's constant.
-    std::size_t form_of(NodeId id) {
+    Form form_of(NodeId id) {
         if (!depends_[id] && form_of_[id] == kNoForm) {
             form_of_[id] = add();
             terms_[form_of_[id]].node = id;
@@ -98,16 +105,16 @@ class Decomposition {
         return form_of_[id];
     }
 
-    std::size_t add() {
+    Form add() {
         terms_.resize(terms_.size() + width_);
-        return terms_.size() - width_;
+        return static_cast<Form>(terms_.size() - width_);
     }
 
-    std::size_t composed(NodeId id) {
+    Form composed(NodeId id) {
         const Node node = graph_[id];
         const auto unknown = std::find(unknowns_.begin(), unknowns_.end(), id);
         if (unknown != unknowns_.end()) {
-            const std::size_t form = add();
+            const Form form = add();
             terms_[form + 1 + static_cast<std::size_t>(unknown - unknowns_.begin())].node =
                 graph_.constant(node.type, 1);
             return form;
@@ -142,12 +149,12 @@ class Decomposition {
     }
 
     template <class Function>
-    std::size_t map(NodeId a, Function function) {
-        const std::size_t x = form_of(a);
+    Form map(NodeId a, Function function) {
+        const Form x = form_of(a);
         if (x == kNoForm) {
             return kNoForm;
         }
-        const std::size_t form = add();
+        const Form form = add();
         for (std::size_t k = 0; k < width_; ++k) {
             terms_[form + k] = function(terms_[x + k]);
         }
@@ -155,13 +162,13 @@ class Decomposition {
     }
 
     template <class Function>
-    std::size_t join(NodeId a, NodeId b, Function function) {
-        const std::size_t x = form_of(a);
-        const std::size_t y = form_of(b);
+    Form join(NodeId a, NodeId b, Function function) {
+        const Form x = form_of(a);
+        const Form y = form_of(b);
         if (x == kNoForm || y == kNoForm) {
             return kNoForm;
         }
-        const std::size_t form = add();
+        const Form form = add();
         for (std::size_t k = 0; k < width_; ++k) {
             terms_[form + k] = function(terms_[x + k], terms_[y + k]);
         }
@@ -171,8 +178,8 @@ class Decomposition {
     Graph& graph_;
     std::span<const NodeId> unknowns_;
     std::size_t width_;
-    std::vector<char> depends_;  ///< of the nodes that existed at the start
-    std::vector<std::size_t> form_of_;
+    std::vector<char> depends_;  ///< of the roots' nodes
+    std::vector<Form> form_of_;
     std::vector<Term> terms_;
 };
 

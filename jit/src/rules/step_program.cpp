@@ -2,7 +2,6 @@
 #include "../ir/lower.hpp"
 #include "rule_state.hpp"
 
-#include <algorithm>
 
 namespace bitaxon::jit {
 namespace {
@@ -127,22 +126,6 @@ Program ProgramBuilder::build_arguments(std::span<const NodeId> known,
     return std::move(program_);
 }
 
-// External calls by how many others they wait for.
-std::vector<std::vector<NodeId>> call_levels(const Graph& graph, std::span<const NodeId> roots) {
-    std::vector<std::size_t> depth(graph.size(), 0);
-    std::vector<std::vector<NodeId>> levels;
-    for (const NodeId id : reachable(graph, roots)) {
-        for (const NodeId argument : graph[id].arguments()) {
-            depth[id] = std::max(depth[id], depth[argument]);
-        }
-        if (graph[id].op == Op::external) {
-            levels.resize(std::max(levels.size(), depth[id] + 1));
-            levels[depth[id]++].push_back(id);
-        }
-    }
-    return levels;
-}
-
 }  // namespace
 
 OptimisedStep::OptimisedStep(StepGraph built, Type real) : step(std::move(built)) {
@@ -163,7 +146,7 @@ StepProgram::StepProgram(const OptimisedStep& step, const Signature& signature,
         Slots::parameters + description.parameters.size() + signature.derived.size();
     std::vector<NodeId> known;
     for (const std::vector<NodeId>& level :
-         call_levels(step.optimised.graph, step.optimised.roots)) {
+         external_levels(step.optimised.graph, step.optimised.roots)) {
         CallLevel made;
         made.arguments = std::make_unique<TieredProgram>(
             ProgramBuilder(step, signature, description, folded).build_arguments(known, level),
