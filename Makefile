@@ -67,6 +67,7 @@ bench-full: build
 	@scripts/install-packages $(BENCH_PACKAGES)
 	$(BENCH)
 	$(RUN_PYTHON) bench/forward_from_python.py
+	$(RUN_PYTHON) bench/cancel_from_python.py
 
 bench-peers: build
 	@scripts/install-packages python3-numexpr python3-numba python3-brian python3-venv

@@ -7,12 +7,15 @@
 #include <bitaxon/core/task_group.hpp>
 
 #include <fmt/format.h>
+#include <tbb/parallel_pipeline.h>
 #include <tbb/task_arena.h>
 #include <tbb/task_group.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -197,6 +200,77 @@ Experiment forward_async(const DenseShape& shape, int threads, kernels::Tier tie
     });
 }
 
+// Batches that are read, computed and written, in order and a few at a time: as a stream, as stages
+// of oneTBB's pipeline, and all at once for the limit.
+Experiment stream(const DenseShape& shape, std::size_t rows, int threads, kernels::Tier tier) {
+    constexpr std::size_t kInFlight = 4;
+    const auto work = dense_work(shape);
+    const SharedContext context = shared_context(tier, threads);
+    const SharedContext one = shared_context(tier, 1);
+    const auto arena = std::make_shared<tbb::task_arena>(threads);
+    const std::size_t batch = rows * shape.inputs;
+    auto out = std::make_shared<std::vector<double>>(shape.samples * shape.neurons);
+    const auto copy = [=](std::size_t& done, std::vector<double>& samples) {
+        const auto first = work->samples.begin() + static_cast<std::ptrdiff_t>(done);
+        const std::size_t count = std::min(batch, work->samples.size() - done);
+        samples.assign(first, first + static_cast<std::ptrdiff_t>(count));
+        done += count;
+        return count != 0;
+    };
+    const auto streamed = [=] {
+        std::size_t done = 0;
+        double* end = out->data();
+        work->layer.forward_stream(
+            *context, [&](std::vector<double>& samples) { return copy(done, samples); },
+            [&](MatrixView<const double> y) { end = std::copy_n(y.data, y.rows * y.columns, end); },
+            {.in_flight = kInFlight, .forward = {}});
+    };
+    const auto piped = [=] {
+        struct Batch {
+            std::vector<double> samples, outputs;
+            std::uint64_t first;
+        };
+        std::array<Batch, kInFlight> places;
+        std::size_t done = 0;
+        std::size_t begun = 0;
+        double* end = out->data();
+        const auto read = [&](tbb::flow_control& control) -> Batch* {
+            Batch& b = places[begun++ % kInFlight];
+            b.first = done / shape.inputs;
+            if (!copy(done, b.samples)) control.stop();
+            return &b;
+        };
+        const auto forward = [&](Batch* b) {
+            b->outputs.resize(b->samples.size() / shape.inputs * shape.neurons);
+            work->layer.forward_batch(*one, std::span<const double>(b->samples),
+                                      std::span(b->outputs),
+                                      {.seed = {}, .sample = b->first, .monitor = {}});
+            return b;
+        };
+        const auto write = [&](const Batch* b) { end = std::ranges::copy(b->outputs, end).out; };
+        arena->execute([&] {
+            using tbb::filter_mode;
+            tbb::parallel_pipeline(
+                kInFlight, tbb::make_filter<void, Batch*>(filter_mode::serial_in_order, read) &
+                               tbb::make_filter<Batch*, Batch*>(filter_mode::parallel, forward) &
+                               tbb::make_filter<Batch*, void>(filter_mode::serial_in_order, write));
+        });
+    };
+    const auto whole = [=] { work->layer.forward_batch(*context, work->samples, *out); };
+    const double bits = shape.product_bits();
+    for (const std::function<void()>& run : {std::function<void()>(streamed), {piped}}) {
+        std::ranges::fill(*out, -1.0);
+        run();
+        work->check(*out);
+    }
+    Experiment experiment("Gbit/s", awake(bits, streamed));
+    const std::size_t pipeline = experiment.beside(awake(bits, piped));
+    const std::size_t at_once = experiment.beside(awake(bits, whole));
+    experiment.ratio("vs_tbb_pipeline", [=](auto rates) { return rates[0] / rates[pipeline]; });
+    return experiment.ratio("vs_forward_batch",
+                            [=](auto rates) { return rates[0] / rates[at_once]; });
+}
+
 // From the request to its answer, in the middle of a million samples.
 Experiment cancel(int threads, kernels::Tier tier) {
     const DenseShape shape{1, 64, 32, 1024};
@@ -244,8 +318,12 @@ void add_runtime(Suite& suite) {
     for (const std::size_t count : {1000u, 100'000u, 10'000'000u})
         add("deflection", fmt::to_string(count), [=] { return deflection(count, threads, tier); });
     add("chunks", "4x1ms", [=] { return coarse_chunks(4, threads, tier); });
-    for (const DenseShape& shape : {DenseShape{1, 64, 32, 1024}, DenseShape{1, 784, 128, 1024}})
+    for (const DenseShape& shape :
+         {DenseShape{1, 64, 32, 1024}, DenseShape{1, 128, 64, 1024}, DenseShape{1, 784, 128, 1024}})
         add("forward_async", shape.size(), [=] { return forward_async(shape, threads, tier); });
+    add("stream", "4096x64x32x1024", [=] {
+        return stream({4096, 64, 32, 1024}, 256, threads, tier);
+    });
     add("cancel", "1000000x64x32x1024", [=] { return cancel(threads, tier); });
 }
 

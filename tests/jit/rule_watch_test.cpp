@@ -208,6 +208,27 @@ TEST_F(RuleWatchTest, PollsWhereThePathHasLinks) {
                      [&](const std::string& text) { put(folder_ / "elsewhere" / "text", text); });
 }
 
+TEST_F(RuleWatchTest, SeesFilesInAFolderThatIsNeverQuiet) {
+    fs::create_directories(folder_ / "elsewhere");
+    fs::create_symlink(folder_ / "elsewhere" / "text", folder_ / "linked");
+    put(folder_ / "elsewhere" / "text", text_with("0.02"));
+    RuleWatch linked(folder_ / "linked");
+    RuleWatch held_open(path_);
+    const std::jthread busy([&](const std::stop_token& stop) {
+        while (!stop.stop_requested()) {
+            put(folder_ / "other", "");
+            std::this_thread::sleep_for(milliseconds(2));
+        }
+    });
+    put(folder_ / "elsewhere" / "text", text_with("0.5"));
+    wait_for(linked, 0.5);
+    EXPECT_EQ(tau_of(linked.rule()), 0.5);
+    std::ofstream file(path_, std::ios::binary);
+    file << text_with("0.5") << std::flush;
+    wait_for(held_open, 0.5);
+    EXPECT_EQ(tau_of(held_open.rule()), 0.5);
+}
+
 TEST_F(RuleWatchTest, OutlivesItsFolder) {
     const fs::path inner = folder_ / "inner";
     const fs::path path = inner / "a.rule";

@@ -50,7 +50,8 @@ class Stress {
             &Stress::submit,    &Stress::chain,   &Stress::cancel, &Stress::drop,
             &Stress::batch,     &Stress::group,   &Stress::spawn,  &Stress::loop,
             &Stress::supervise, &Stress::forward, &Stress::stream, &Stress::passing_context};
-        while (Clock::now() < end) {
+        // At least so many: a machine that is busy, or emulated, does few in two seconds.
+        while (Clock::now() < end || actions() < 100) {
             const ExecutionContext& context = contexts_[random() % contexts_.size()];
             (this->*kActions[random() % kActions.size()])(context,
                                                           static_cast<unsigned>(random() % 20));
@@ -191,7 +192,7 @@ TEST(RuntimeStress, EightThreadsShareThreeContexts) {
         for (unsigned t = 0; t < 8; ++t) threads.emplace_back([&, t] { stress.run(t + 1, end); });
     }
     RecordProperty("actions", std::to_string(stress.actions()));
-    EXPECT_GT(stress.actions(), 100);
+    EXPECT_GE(stress.actions(), 100);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <iterator>
 #include <system_error>
@@ -15,12 +16,14 @@
 namespace bitaxon::jit {
 namespace {
 
+using std::chrono::milliseconds;
+
 // An edit must be live within 100 ms, and polling wants to see a file twice.
-constexpr int kPollMilliseconds = 25;
+constexpr milliseconds kPoll{25};
 // A writer that keeps the file open is believed to be done with it after so long.
-constexpr int kQuietMilliseconds = 50;
+constexpr milliseconds kQuiet{50};
 // Even where the kernel tells, it does not tell of folders above that are renamed or mounted over.
-constexpr int kDoubtMilliseconds = 1000;
+constexpr milliseconds kDoubt{1000};
 
 constexpr std::uint32_t kComplete = IN_CLOSE_WRITE | IN_MOVED_TO;
 constexpr std::uint32_t kBegun = IN_MODIFY | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_ATTRIB;
@@ -61,24 +64,32 @@ FileChanges::~FileChanges() {
 }
 
 bool FileChanges::wait(int stop) {
+    using Clock = std::chrono::steady_clock;
+    Clock::time_point since = Clock::now();
     for (;;) {
         follow_folder();
-        take_events();
+        // Only what happens to this file: others in its folder may never rest.
+        if (take_events()) {
+            since = Clock::now();
+        }
         quiet_ = false;
         if (news_ == News::complete) {
             break;
         }
-        const int patience = news_ == News::begun ? kQuietMilliseconds
-                             : polls()            ? kPollMilliseconds
-                                                  : kDoubtMilliseconds;
+        const auto patience = news_ == News::begun ? kQuiet : polls() ? kPoll : kDoubt;
+        const auto left = std::chrono::ceil<milliseconds>(since + patience - Clock::now());
+        if (left.count() <= 0) {
+            quiet_ = true;
+            if (news_ == News::begun || looks_new()) {
+                break;
+            }
+            since = Clock::now();
+            continue;
+        }
         pollfd waits[] = {{stop, POLLIN, 0}, {inotify_, POLLIN, 0}};
-        const int ready = ::poll(waits, std::size(waits), patience);
+        ::poll(waits, std::size(waits), static_cast<int>(left.count()));
         if ((waits[0].revents & POLLIN) != 0) {
             return false;
-        }
-        quiet_ = ready == 0;
-        if (quiet_ && (news_ == News::begun || looks_new())) {
-            break;
         }
     }
     news_ = News::none;
@@ -113,7 +124,8 @@ void FileChanges::follow_folder() {
     polls_ = folder_ < 0 || is_remote(folder) || has_links(path_);
 }
 
-void FileChanges::take_events() {
+bool FileChanges::take_events() {
+    bool any = false;
     alignas(inotify_event) char buffer[4096];
     for (;;) {
         const ssize_t size = inotify_ < 0 ? 0 : ::read(inotify_, buffer, sizeof buffer);
@@ -121,7 +133,7 @@ void FileChanges::take_events() {
             continue;
         }
         if (size <= 0) {
-            return;
+            return any;
         }
         for (const char* at = buffer; at < buffer + size;) {
             const auto& event = *reinterpret_cast<const inotify_event*>(at);
@@ -133,8 +145,10 @@ void FileChanges::take_events() {
                 }
             } else if ((event.mask & IN_Q_OVERFLOW) != 0) {
                 news_ = News::begun;
+                any = true;
             } else if (event.len > 0 && path_.filename() == event.name) {
                 news_ = (event.mask & kComplete) != 0 ? News::complete : News::begun;
+                any = true;
             }
         }
     }

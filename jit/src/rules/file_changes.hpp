@@ -47,7 +47,7 @@ class FileChanges {
     };
 
     void follow_folder();
-    void take_events();
+    bool take_events();  // @returns whether there were any of this file
     bool looks_new();
     std::optional<Stamp> stamp() const;
 
