@@ -93,6 +93,10 @@ std::string problem(const Body& body, const Schedule& order) {
             if (!std::ranges::includes(read[item.vector], inputs)) {
                 return "a store before an input was read";
             }
+            if (body.outputs[item.output].bits && item.vector > 0 &&
+                !stored[item.vector - 1].contains(item.output)) {
+                return "bits out of order";
+            }
             if (i < order.first_store[item.vector]) {
                 return "a store before the first";
             }

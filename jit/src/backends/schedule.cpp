@@ -46,33 +46,51 @@ constexpr std::size_t kWindow = 512;
 }  // namespace
 
 Scheduler::Scheduler(const Body& body) : body_(body), of_(body.nodes.size() + 1) {
+    list_arguments();
     list_users();
     list_outputs();
     measure_chains();
 }
 
-void Scheduler::list_users() {
+void Scheduler::list_arguments() {
     const std::size_t count = body_.nodes.size();
     primitives_.reserve(count);
+    arguments_.reserve(2 * count);
     for (NodeId id = 0; id < count; ++id) {
+        const auto first = static_cast<std::ptrdiff_t>(arguments_.size());
+        of_[id].first_argument = static_cast<std::uint32_t>(first);
         if (is_leaf(body_.nodes[id].op)) {
             continue;
         }
         primitives_.push_back(id);
-        Dependences& user = of_[id];
-        each_argument(id, [&](NodeId argument) {
-            ++of_[argument + 1].first_user;
-            user.arguments += !is_leaf(body_.nodes[argument].op);
-            user.reads_input = user.reads_input || body_.nodes[argument].op == Op::input;
-        });
+        for (const NodeId argument : body_.nodes[id].arguments()) {
+            const Op op = body_.nodes[argument].op;
+            const auto begin = arguments_.begin() + first;
+            if (is_shared(op) || std::find(begin, arguments_.end(), argument) != arguments_.end()) {
+                continue;
+            }
+            arguments_.push_back(argument);
+            of_[id].waits += !is_leaf(op);
+            of_[id].reads_input = of_[id].reads_input || op == Op::input;
+        }
+    }
+    of_[count].first_argument = static_cast<std::uint32_t>(arguments_.size());
+}
+
+void Scheduler::list_users() {
+    const std::size_t count = body_.nodes.size();
+    for (const NodeId argument : arguments_) {
+        ++of_[argument + 1].first_user;
     }
     for (std::size_t id = 0; id < count; ++id) {
         of_[id + 1].first_user += of_[id].first_user;
     }
-    users_.resize(of_[count].first_user);
+    users_.resize(arguments_.size());
     // From the last on, so that the ends of the lists become their beginnings.
     for (auto id = primitives_.rbegin(); id != primitives_.rend(); ++id) {
-        each_argument(*id, [&](NodeId argument) { users_[--of_[argument + 1].first_user] = *id; });
+        for (const NodeId argument : arguments(*id)) {
+            users_[--of_[argument + 1].first_user] = *id;
+        }
     }
     for (std::size_t id = 0; id < count; ++id) {
         of_[id].first_user = of_[id + 1].first_user;
@@ -184,7 +202,7 @@ void Scheduler::Run::begin(std::uint8_t number) {
     for (NodeId id = 0; id < body_.nodes.size(); ++id) {
         const std::size_t users = from_.users(id).size();
         Progress& progress = vector.of[id];
-        progress.missing = from_.of_[id].arguments;
+        progress.missing = from_.of_[id].waits;
         progress.unread = static_cast<std::uint32_t>(users) + from_.of_[id].late_reads;
         vector.inputs_to_read += from_.of_[id].reads_input ? 1 : 0;
         if (is_leaf(body_.nodes[id].op)) {
@@ -293,10 +311,17 @@ void Scheduler::Run::compute(const Candidate& candidate) {
         free_pipes_ = kPipes;
     }
     made_.items.push_back({ScheduleItem::Kind::compute, candidate.vector, 0, node});
-    from_.each_argument(node, [&](NodeId argument) { bring(argument, vector); });
-    from_.each_argument(node, [&](NodeId argument) { read(argument, vector); });
+    const std::span<const NodeId> arguments = from_.arguments(node);
+    for (const NodeId argument : arguments) {
+        bring(argument, vector);
+    }
+    for (const NodeId argument : arguments) {
+        read(argument, vector);
+    }
     bring(node, vector);
-    from_.each_argument(node, [&](NodeId argument) { tell_last_reader(argument, vector); });
+    for (const NodeId argument : arguments) {
+        tell_last_reader(argument, vector);
+    }
     const std::vector<NodeId>& primitives = from_.primitives_;
     for (const NodeId user : from_.users(node)) {
         Progress& progress = vector.of[user];
@@ -313,18 +338,25 @@ void Scheduler::Run::compute(const Candidate& candidate) {
     }
 }
 
+// Packed bits are stored vector by vector: several may share a byte, to which the later ones join
+// theirs.
 void Scheduler::Run::store_what_is_ready(std::uint8_t number) {
     using Kind = ScheduleItem::Kind;
     Vector& vector = vectors_[number];
     if (vector.inputs_to_read > 0) {
         return;
     }
+    bool others_wait = false;
     for (std::size_t i = 0; i < vector.stored.size(); ++i) {
         const std::uint16_t output = from_.stores_[i];
         const NodeId value = body_.outputs[output].value;
-        if (vector.stored[i] || !(is_leaf(body_.nodes[value].op) || vector.of[value].known)) {
+        const bool bits = body_.outputs[output].bits;
+        const bool waits = bits && number > 0 && !vectors_[number - 1U].stored[i];
+        if (waits || vector.stored[i] ||
+            !(is_leaf(body_.nodes[value].op) || vector.of[value].known)) {
             continue;
         }
+        others_wait = others_wait || bits;
         if (made_.first_store[number] == kNever) {
             for (const NodeId input : from_.only_stored_) {
                 made_.items.push_back({Kind::touch, number, 0, input});
@@ -339,6 +371,9 @@ void Scheduler::Run::store_what_is_ready(std::uint8_t number) {
             read(value, vector);
             tell_last_reader(value, vector);
         }
+    }
+    if (others_wait && number + 1U < vectors_.size()) {
+        store_what_is_ready(static_cast<std::uint8_t>(number + 1));
     }
 }
 

@@ -65,31 +65,24 @@ class Scheduler {
     class Run;
 
     struct Dependences {
-        std::int32_t height = 0;       ///< cycles from its start to the end of its longest chain
-        std::uint32_t first_user = 0;  ///< in users_
-        std::uint32_t late_reads = 0;  ///< by stores, and at the end of a step
-        std::uint16_t arguments = 0;   ///< that are primitives
+        std::int32_t height = 0;  ///< cycles from its start to the end of its longest chain
+        std::uint32_t first_argument = 0;  ///< in arguments_
+        std::uint32_t first_user = 0;      ///< in users_
+        std::uint32_t late_reads = 0;      ///< by stores, and at the end of a step
+        std::uint16_t waits = 0;           ///< arguments that are primitives
         bool is_stored = false;
         bool reads_input = false;
     };
 
+    /// Each once, without those that are the same in all rows.
+    std::span<const NodeId> arguments(NodeId id) const {
+        return {arguments_.data() + of_[id].first_argument,
+                arguments_.data() + of_[id + 1].first_argument};
+    }
     std::span<const NodeId> users(NodeId id) const {
-        return {users_.data() + of_[id].first_user, of_[id + 1].first_user - of_[id].first_user};
+        return {users_.data() + of_[id].first_user, users_.data() + of_[id + 1].first_user};
     }
-    /// Calls f for each different argument that is not the same in all rows.
-    template <class F>
-    void each_argument(NodeId id, F f) const {
-        const std::span<const NodeId> arguments = body_.nodes[id].arguments();
-        for (std::size_t i = 0; i < arguments.size(); ++i) {
-            bool again = false;
-            for (std::size_t k = 0; k < i; ++k) {
-                again = again || arguments[k] == arguments[i];
-            }
-            if (!again && !is_shared(body_.nodes[arguments[i]].op)) {
-                f(arguments[i]);
-            }
-        }
-    }
+    void list_arguments();
     void list_users();
     void list_outputs();
     void measure_chains();
@@ -97,6 +90,7 @@ class Scheduler {
     const Body& body_;
     std::vector<NodeId> primitives_;
     std::vector<Dependences> of_;  ///< by node, and one more
+    std::vector<NodeId> arguments_;
     std::vector<NodeId> users_;
     std::vector<std::uint16_t> stores_;  ///< outputs that are stored in the body
     std::vector<NodeId> only_stored_;    ///< inputs that no primitive reads

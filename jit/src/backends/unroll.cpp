@@ -9,7 +9,11 @@ constexpr int kMostVectors = 4;
 // Without steps the rows of the next iteration fill what pauses there are; vectors share a body to
 // spread the loop's own cost, and so that chains stand side by side.
 constexpr int kShortBody = 12;
+constexpr int kMiddlingBody = 40;
 constexpr int kLongBody = 250;
+// What a budget leaves for constants on their way, or goes over the registers.
+constexpr int kReserve = 2;
+constexpr int kExcess = 4;
 // Where few vectors share a body of steps, its own chains must run side by side. That is worth
 // spills, which cost little beside waiting.
 constexpr int kBudgetOfFew = 48;
@@ -47,9 +51,11 @@ LoopShape choose_loop_shape(const Body& body, const Scheduler& scheduler, int re
     }
     shape.vectors = round_up(std::min(shape.vectors, kMostVectors), least);
     shape.tail_vectors = body.has_steps ? shape.vectors : least;
-    shape.budget = registers - 2;
+    shape.budget = registers - kReserve;
     if (body.has_steps && shape.vectors <= kFewVectors) {
         shape.budget = std::max(shape.budget, kBudgetOfFew);
+    } else if (!body.has_steps && length > kMiddlingBody) {
+        shape.budget = registers + kExcess;
     }
     shape.only_masked =
         !streaming && shape.vectors == shape.tail_vectors && length * shape.vectors > kMaskedFrom;
