@@ -1,14 +1,17 @@
 // How much of its random words does encoding turn into bits? Bernoulli streams of random
-// probabilities and of those with few bits, keys, and comparison with a sequence.
+// probabilities and of those with few bits, keys, and comparison with a sequence. How much of what
+// comparison could do is left when the sequence must be made first: whole encoders.
 #include "harness/oracle.hpp"
 #include "harness/probes.hpp"
 #include "harness/workloads.hpp"
 
+#include <bitaxon/core/encode.hpp>
 #include <bitaxon/core/random.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <random>
 
@@ -116,6 +119,51 @@ Experiment threshold_table(const KernelTable& kernels, std::size_t length) {
         .limited_by(std::move(probe));
 }
 
+// Encoders of which all streams share one generator, have one each, or compute their numbers.
+struct Way {
+    std::string_view operation;
+    Encoder encoder;
+};
+const std::array<Way, 5> kWays = {{
+    {"lfsr16", Encoder{Lfsr{.bits = 16}}},
+    {"lfsr32-phases", Encoder{Lfsr{.bits = 32}, {}, 0, {.phase = 1024}}},
+    {"sobol", Encoder{Sobol{.dimension = 1}}},
+    {"sobol-dimensions", Encoder{Sobol{.dimension = 1}, {}, 0, {.dimension = 1}}},
+    {"sigma-delta", Encoder{SigmaDelta{}}},
+}};
+
+Experiment whole_encoder(kernels::Tier tier, const Encoder& encoder, std::size_t streams,
+                         std::size_t length) {
+    const auto context = std::make_shared<ExecutionContext>(
+        ContextOptions{.threads = 1, .tier = std::string(kernels::info(tier).name), .seed = 0});
+    std::mt19937_64 generator(5);
+    std::vector<double> values(streams);
+    for (double& value : values) value = static_cast<double>(generator() >> 11) * 0x1p-53;
+    const StreamArray result = encode(*context, values, length, Coding::unipolar, encoder);
+    for (std::size_t i = 0; i < streams; ++i) {
+        const Sequence sequence(encoder, i);
+        const std::uint64_t threshold = sequence.threshold(values[i]);
+        std::vector<std::uint32_t> numbers(length);
+        sequence.fill(0, numbers, threshold);
+        Words expected(words_for(length));
+        for (std::size_t t = 0; t < length; ++t)
+            expected[t / 64] |= std::uint64_t{numbers[t] < threshold} << t % 64;
+        oracle::expect_equal(fmt::format("stream {},", i),
+                             {result.view().stream(0, i), expected.size()}, expected);
+    }
+    // Four bytes are read for a bit, from the sequence in L1.
+    const double bits = static_cast<double>(streams * length);
+    constexpr std::size_t kSequenceBytes = 1 << 12;
+    const auto words = random_words(kSequenceBytes / sizeof(std::uint64_t));
+    Probe probe = read_probe(words);
+    probe.contestant.work = kSequenceBytes / sizeof(std::uint32_t);
+    return Experiment(
+               "Gbit/s",
+               contestant(bits,
+                          [=] { encode(*context, values, length, Coding::unipolar, encoder); }))
+        .limited_by(std::move(probe));
+}
+
 }  // namespace
 
 void add_encode(Suite& suite) {
@@ -156,6 +204,9 @@ void add_encode(Suite& suite) {
         if (own(tier, "encode_threshold", {"threshold"}))
             suite.add(make_id("encode", "threshold", tier, "16384"),
                       [&table] { return threshold_table(table, 16384); });
+        for (const Way& way : kWays)
+            suite.add(make_id("encode", way.operation, tier, fmt::format("784x{}", kLength)),
+                      [tier, &way] { return whole_encoder(tier, way.encoder, 784, kLength); });
     }
 }
 

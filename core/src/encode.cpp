@@ -171,8 +171,11 @@ StreamArray encode_by_comparison(const ExecutionContext& context, std::span<cons
         const std::size_t begin = piece / parts * group;
         const std::size_t end = std::min(begin + group, values.size());
         for (std::size_t i = begin; i < end; ++i) {
-            if (i == begin || !first.is_shared())
-                first.at(first_index + i).fill(first_bit + start, numbers, thresholds[i]);
+            if (i == begin || !first.is_shared()) {
+                const Sequence own = first.at(first_index + i);
+                own.fill(first_bit + start, numbers, thresholds[i]);
+                if (start == 0) sources[i] = own.source();
+            }
             context.kernels().encode_threshold(numbers.data(), numbers.size(), thresholds[i],
                                                streams.row(0) + i * streams.words_per_stream() +
                                                    start / 64);

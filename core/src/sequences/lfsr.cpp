@@ -33,10 +33,16 @@ class Register {
   public:
     Register(unsigned bits, std::uint64_t taps)
         : bits_(bits), taps_(taps), mask_((std::uint64_t{1} << bits) - 1),
-          stride_(static_cast<unsigned>(std::countr_zero(taps)) + 1),
           polynomial_(std::uint64_t{1} << bits) {
         for (unsigned tap = 1; tap <= bits; ++tap)
             if (taps >> (tap - 1) & 1) polynomial_ |= std::uint64_t{1} << (bits - tap);
+
+        const unsigned scale = std::bit_floor(64 / bits);
+        const auto nearest = static_cast<unsigned>(std::countr_zero(taps)) + 1;
+        fresh_bits_ = std::min(nearest * scale, 63u);
+        for (unsigned tap = nearest; tap <= bits; ++tap)
+            if (taps >> (tap - 1) & 1) far_taps_ |= std::uint64_t{1} << (tap * scale - fresh_bits_);
+        to_history_ = power(states() - (64 - bits) % states());
     }
 
     unsigned bits() const noexcept { return bits_; }
@@ -44,15 +50,14 @@ class Register {
     std::uint64_t states() const noexcept { return mask_; }  // without 0
 
     std::uint64_t step(std::uint64_t state) const noexcept {
-        const auto feedback = static_cast<std::uint64_t>(__builtin_parityll(state & taps_));
-        return (state << 1 | feedback) & mask_;
+        return (state << 1 | feedback(state)) & mask_;
     }
 
     /// The coefficients of x^steps mod p.
     std::uint64_t power(std::uint64_t steps) const noexcept {
         std::uint64_t result = 1;
         for (auto bit = static_cast<unsigned>(std::bit_width(steps)); bit-- > 0;) {
-            result = product(result, result);
+            result = square(result);
             if (steps >> bit & 1) result = times_x(result);
         }
         return result;
@@ -66,20 +71,27 @@ class Register {
         return sum;
     }
 
-    /// The next states, `state` itself the first. No new bit depends on one that entered less than
-    /// the nearest tap ago, so that many are made at once.
+    /// The next states, `state` itself the first. Powers of two of p are recurrences of the same
+    /// bits whose taps are as many times as far, so that many bits are made at once from the
+    /// last 64.
     void run(std::uint64_t state, std::span<std::uint32_t> out) const noexcept {
-        const std::uint64_t fresh = (std::uint64_t{1} << stride_) - 1;
-        for (std::size_t done = 0; done < out.size();) {
-            std::uint64_t feedback = 0;
-            for (std::uint64_t taps = taps_ >> (stride_ - 1); taps != 0; taps &= taps - 1)
-                feedback ^= state >> std::countr_zero(taps);
-            const std::uint64_t wide = state << stride_ | (feedback & fresh);
-            const std::size_t count = std::min<std::size_t>(stride_, out.size() - done);
-            for (std::size_t k = 0; k < count; ++k)
-                out[done + k] = static_cast<std::uint32_t>(wide >> (stride_ - k) & mask_);
-            state = wide & mask_;
-            done += count;
+        std::uint64_t last = jump(state, to_history_);
+        for (unsigned k = bits_; k < 64; ++k) last = last << 1 | feedback(last);
+        const unsigned fresh_bits = fresh_bits_;
+        const std::uint64_t mask = mask_;
+        std::uint32_t* next = out.data();
+        for (std::size_t left = out.size(); left != 0;) {
+            std::uint64_t fresh = 0;
+            for (std::uint64_t taps = far_taps_; taps != 0; taps &= taps - 1)
+                fresh ^= last >> std::countr_zero(taps);
+            fresh &= (std::uint64_t{1} << fresh_bits) - 1;
+            const auto count = static_cast<unsigned>(std::min<std::size_t>(fresh_bits, left));
+            for (unsigned k = 0; k < count; ++k)
+                next[k] =
+                    static_cast<std::uint32_t>((last << k | fresh >> (fresh_bits - k)) & mask);
+            last = last << fresh_bits | fresh;
+            next += count;
+            left -= count;
         }
     }
 
@@ -97,21 +109,34 @@ class Register {
     }
 
   private:
+    std::uint64_t feedback(std::uint64_t state) const noexcept {
+        return static_cast<std::uint64_t>(__builtin_parityll(state & taps_));
+    }
     std::uint64_t times_x(std::uint64_t a) const noexcept {
         return (a << 1) ^ (a >> (bits_ - 1) & 1 ? polynomial_ : 0);
     }
-    std::uint64_t product(std::uint64_t a, std::uint64_t b) const noexcept {
-        std::uint64_t sum = 0;
-        for (unsigned bit = bits_; bit-- > 0;)
-            sum = times_x(sum) ^ (a & (std::uint64_t{0} - (b >> bit & 1)));
-        return sum;
+    // a(x)^2 is a(x^2), reduced mod p: x^bits is the sum of p's other terms.
+    std::uint64_t square(std::uint64_t a) const noexcept {
+        a = (a | a << 16) & 0x0000ffff0000ffff;
+        a = (a | a << 8) & 0x00ff00ff00ff00ff;
+        a = (a | a << 4) & 0x0f0f0f0f0f0f0f0f;
+        a = (a | a << 2) & 0x3333333333333333;
+        a = (a | a << 1) & 0x5555555555555555;
+        for (std::uint64_t high = a >> bits_; high != 0; high = a >> bits_) {
+            a &= mask_;
+            for (std::uint64_t terms = polynomial_ & mask_; terms != 0; terms &= terms - 1)
+                a ^= high << std::countr_zero(terms);
+        }
+        return a;
     }
 
     unsigned bits_;
     std::uint64_t taps_;
     std::uint64_t mask_;
-    unsigned stride_;  // the nearest tap
     std::uint64_t polynomial_;
+    unsigned fresh_bits_;         // made at once
+    std::uint64_t far_taps_ = 0;  // bit k: a tap k bits behind the newest that it may see
+    std::uint64_t to_history_;    // x^-(64 - bits): back to where the last 64 bits begin
 };
 
 Register checked_register(const Lfsr& lfsr) {

@@ -93,7 +93,10 @@ class SobolSource : public NumberSource {
         // Owen's map reads numbers reversed, and hands them back the right way round.
         if (owen_)
             for (std::uint32_t& v : directions_) v = reverse_bits(v);
-        for (std::uint32_t j = 0; j < kBlock; ++j) block_[j] = sum_of_directions(j ^ j >> 1);
+        // From a Gray code to the next one bit changes.
+        block_[0] = 0;
+        for (std::uint32_t j = 1; j < kBlock; ++j)
+            block_[j] = block_[j - 1] ^ directions_[static_cast<std::size_t>(std::countr_zero(j))];
     }
 
     void fill(std::uint64_t first, std::span<std::uint32_t> out,
@@ -120,13 +123,21 @@ class SobolSource : public NumberSource {
         return sum;
     }
 
+    // Loops over locals: the compiler must see that no number is written over a parameter.
     void write(std::uint32_t point, const std::uint32_t* block,
                std::span<std::uint32_t> out) const noexcept {
-        if (owen_)
-            for (std::size_t k = 0; k < out.size(); ++k)
-                out[k] = reverse_bits(flips_(point ^ block[k])) >> dropped_;
-        else
-            for (std::size_t k = 0; k < out.size(); ++k) out[k] = (point ^ block[k]) >> dropped_;
+        const unsigned dropped = dropped_;
+        const std::size_t count = out.size();
+        std::uint32_t* const numbers = out.data();
+        if (!owen_) {
+#pragma omp simd
+            for (std::size_t k = 0; k < count; ++k) numbers[k] = (point ^ block[k]) >> dropped;
+            return;
+        }
+        const NestedFlips flips = flips_;
+#pragma omp simd
+        for (std::size_t k = 0; k < count; ++k)
+            numbers[k] = reverse_bits(flips(point ^ block[k])) >> dropped;
     }
 
     Directions directions_;

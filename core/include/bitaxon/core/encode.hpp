@@ -42,6 +42,7 @@ struct StreamOrigin {
     Role role = Role::input;
     std::uint64_t sample = 0;
     std::uint64_t first_index = 0;  ///< stream i has index first_index + i
+    bool operator==(const StreamOrigin&) const = default;
 };
 
 /// Bernoulli streams: stream i has ones with probability values[i] (coded), independently per bit.
