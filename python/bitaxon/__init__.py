@@ -17,7 +17,7 @@ rules become machine code while the program runs.
 Every bit is a function of (seed, stream, time) alone: threads, SIMD tier and batch size change nothing.
 """
 
-from . import encoders, math, plot
+from . import encoders, formats, math, plot, spikes
 from ._bitaxon import (
     Circuit,
     DenseLayer,
@@ -164,6 +164,7 @@ __all__ = [
     "fbm3",
     "floor",
     "fma",
+    "formats",
     "function",
     "heaviside",
     "hypot",
@@ -197,6 +198,7 @@ __all__ = [
     "sin",
     "sinh",
     "smoothstep",
+    "spikes",
     "sqrt",
     "tan",
     "tanh",

@@ -123,7 +123,7 @@ class _Stepped(Sequence):
         seed       of Sobol's scramble: spreads the errors of many streams, but streams of one dimension
                    stay dependent on one another
         """
-        return replace(self, step=Step(dimension, phase, rotation, seed))  # type: ignore[call-arg]
+        return replace(self, step=Step(dimension, phase, rotation, seed))
 
 
 @dataclass(frozen=True, repr=False)
@@ -325,7 +325,7 @@ class _Deterministic(Sequence):
         operand = operator.index(self.operand)
         if operand < 0:
             raise InvalidValueError(f"operand: got {operand}, expected 0 or above")
-        return operator.index(self.period) ** min(operand, 64)
+        return int(operator.index(self.period) ** min(operand, 64))
 
 
 @dataclass(frozen=True, repr=False)

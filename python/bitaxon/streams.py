@@ -42,10 +42,10 @@ class Streams(_Words):
         return picked
 
     def __setitem__(self, key: typing.Any, value: typing.Any) -> None:
-        super().__setitem__(key, value)
+        super().__setitem__(key, value)  # type: ignore[no-untyped-call]
         self.sources = None
 
-    def __array_wrap__(  # type: ignore[override]
+    def __array_wrap__(
         self, array: npt.NDArray[typing.Any], context: typing.Any = None, return_scalar: bool = False
     ) -> typing.Any:
         plain = np.asarray(array)

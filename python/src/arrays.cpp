@@ -230,13 +230,19 @@ void Output::store() const {
     for (std::size_t i = 0; i < buffer_.size(); ++i) row(0, i) = buffer_[i];
 }
 
-py::array to_array(StreamArray&& streams) {
+py::array to_array(StreamArray&& streams, bool as_rows) {
     auto owned = std::make_unique<StreamArray>(std::move(streams));
     StreamArray& kept = *owned;
     const py::capsule owner(owned.release(), [](void* p) { delete static_cast<StreamArray*>(p); });
+    constexpr py::ssize_t word_bytes = sizeof(std::uint64_t);
     const auto words = static_cast<py::ssize_t>(kept.words_per_stream());
-    return py::array(py::dtype::of<std::uint64_t>(),
-                     std::vector<py::ssize_t>{static_cast<py::ssize_t>(kept.streams()), words},
+    std::vector<py::ssize_t> shape = {static_cast<py::ssize_t>(kept.streams()), words};
+    std::vector<py::ssize_t> strides = {words * word_bytes, word_bytes};
+    if (as_rows) {
+        shape.insert(shape.begin(), static_cast<py::ssize_t>(kept.rows()));
+        strides.insert(strides.begin(), static_cast<py::ssize_t>(kept.row_words()) * word_bytes);
+    }
+    return py::array(py::dtype::of<std::uint64_t>(), std::move(shape), std::move(strides),
                      kept.row(0), owner);
 }
 

@@ -111,8 +111,9 @@ class Output {
     std::vector<double> buffer_;
 };
 
-/// An array (streams, words) over one row of streams, which it owns from now on.
-py::array to_array(StreamArray&& streams);
+/// An array (streams, words) over one row of streams, or (rows, streams, words) over all, which it
+/// owns from now on.
+py::array to_array(StreamArray&& streams, bool as_rows = false);
 
 /// An array over memory that `owner` keeps alive. It is read-only.
 py::array read_only_view(std::span<const double> values, std::vector<py::ssize_t> shape,

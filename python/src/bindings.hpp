@@ -10,6 +10,8 @@ void bind_context(pybind11::module_& module);
 void bind_info(pybind11::module_& module);
 void bind_streams(pybind11::module_& module);
 void bind_encoders(pybind11::module_& module);
+void bind_spikes(pybind11::module_& module);
+void bind_formats(pybind11::module_& module);
 void bind_correlation(pybind11::module_& module);
 void bind_dense(pybind11::module_& module);
 void bind_network(pybind11::module_& module);

@@ -164,14 +164,59 @@ std::uint64_t phase_of(const py::dict& specification, py::handle state) {
     return lfsr_phase(std::get<Lfsr>(encoder.kind), to_unsigned(state, "state"));
 }
 
-}  // namespace
-
 Encoder to_encoder(py::handle object) {
     const py::object specify = py::getattr(object, "_specification", py::none());
     if (specify.is_none() || PyType_Check(object.ptr()))
         throw_error(ErrorCode::invalid_type, "encoder", type_name(object),
                     "an encoder of bitaxon.encoders, 'bernoulli' or 'lfsr16'");
     return read_encoder(Parameters(specify().cast<py::dict>()));
+}
+
+// The encoder that a text names.
+Encoder named_encoder(const std::string& name, py::handle seed) {
+    constexpr std::uint64_t most = 65535;
+    if (name == "bernoulli") return {Bernoulli{}};
+    if (name != "lfsr16")
+        throw_error(ErrorCode::invalid_value, "encoder", fmt::format("'{}'", name),
+                    "one of bernoulli, lfsr16, or an encoder of bitaxon.encoders");
+    return {Lfsr{.bits = 16, .seed = to_unsigned(seed, "seed", 1, most)}};
+}
+
+Role parse_role(const std::string& text) {
+    constexpr std::array<std::pair<const char*, Role>, 4> roles = {{{"input", Role::input},
+                                                                    {"weight", Role::weight},
+                                                                    {"select", Role::select},
+                                                                    {"noise", Role::noise}}};
+    return choose("role", text, roles);
+}
+
+}  // namespace
+
+Drawing to_drawing(const ExecutionContext& engine, py::handle encoder, py::handle seed,
+                   py::handle layer, py::handle role, py::handle sample, py::handle first_index) {
+    const bool is_named = py::isinstance<py::str>(encoder);
+    const Drawing drawing{.encoder = is_named ? named_encoder(to_text(encoder, "encoder"), seed)
+                                              : to_encoder(encoder),
+                          .origin = {.seed = to_seed(seed).value_or(engine.seed()),
+                                     .layer = to_unsigned(layer, "layer"),
+                                     .role = parse_role(to_text(role, "role")),
+                                     .sample = to_unsigned(sample, "sample"),
+                                     .first_index = to_unsigned(first_index, "first_index")}};
+    const StreamOrigin& origin = drawing.origin;
+    if (!std::holds_alternative<Bernoulli>(drawing.encoder.kind) &&
+        (origin.layer != 0 || origin.role != Role::input || origin.sample != 0 ||
+         (!is_named && !seed.is_none())))
+        throw_error(ErrorCode::invalid_value, "encoder",
+                    describe(drawing.encoder) + " with a seed, layer, role or sample",
+                    "first_index alone: other numbers come from the encoder's own parameters");
+    return drawing;
+}
+
+py::array read_vector(py::handle object, const char* name) {
+    py::array values = read_numbers(object, name, Layout::packed);
+    if (values.ndim() != 1)
+        throw_error(ErrorCode::invalid_shape, name, "shape " + shape_text(values), "(n,)");
+    return values;
 }
 
 std::vector<SourceId> sources_of(py::handle streams) {
@@ -181,11 +226,17 @@ std::vector<SourceId> sources_of(py::handle streams) {
     return {ids.data(), ids.data() + ids.size()};
 }
 
-py::object to_streams(StreamArray&& streams) {
-    py::array_t<SourceId> sources(static_cast<py::ssize_t>(streams.sources().size()));
-    std::ranges::copy(streams.sources(), sources.mutable_data());
+py::object to_streams(StreamArray&& streams, bool as_rows) {
+    py::object sources = py::none();
+    if (!streams.sources().empty()) {
+        std::vector<py::ssize_t> shape = {static_cast<py::ssize_t>(streams.streams())};
+        if (as_rows) shape.insert(shape.begin(), static_cast<py::ssize_t>(streams.rows()));
+        py::array_t<SourceId> ids(shape);
+        std::ranges::copy(streams.sources(), ids.mutable_data());
+        sources = std::move(ids);
+    }
     const py::object type = py::module_::import("bitaxon.streams").attr("Streams");
-    return type(to_array(std::move(streams)), sources);
+    return type(to_array(std::move(streams), as_rows), sources);
 }
 
 void bind_encoders(py::module_& module) {

@@ -3,7 +3,7 @@
 
 #include "arrays.hpp"
 
-#include <bitaxon/core/sequences.hpp>
+#include <bitaxon/core/formats.hpp>
 
 #include <pybind11/pybind11.h>
 
@@ -13,11 +13,16 @@ namespace bitaxon::python {
 
 namespace py = pybind11;
 
-/// @throws Error unless the object is an encoder of bitaxon.encoders
-Encoder to_encoder(py::handle object);
+/// How encode and the formats draw, from their arguments of these names. The encoder is one of
+/// bitaxon.encoders or the name of one. @throws Error for what does not go together
+Drawing to_drawing(const ExecutionContext& engine, py::handle encoder, py::handle seed,
+                   py::handle layer, py::handle role, py::handle sample, py::handle first_index);
 
-/// A bitaxon.Streams (streams, words) over one row of streams, with their sources.
-py::object to_streams(StreamArray&& streams);
+/// (n,) numbers, packed. @throws Error for other shapes
+py::array read_vector(py::handle object, const char* name);
+
+/// A bitaxon.Streams (streams, words) of one row, or (rows, streams, words), with their sources.
+py::object to_streams(StreamArray&& streams, bool as_rows = false);
 
 /// What bitaxon.Streams knows, in the order of its streams; nothing of other arrays. Operations on
 /// pairs hand both to bitaxon::check_independent.

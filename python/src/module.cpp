@@ -21,6 +21,8 @@ PYBIND11_MODULE(_bitaxon, module) {
     bitaxon::python::bind_info(module);
     bitaxon::python::bind_streams(module);
     bitaxon::python::bind_encoders(module);
+    bitaxon::python::bind_spikes(module);
+    bitaxon::python::bind_formats(module);
     bitaxon::python::bind_correlation(module);
     bitaxon::python::bind_dense(module);
     bitaxon::python::bind_network(module);

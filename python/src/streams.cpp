@@ -23,31 +23,6 @@ namespace {
 
 constexpr std::uint64_t kMaxLfsrSeed = 65535;
 
-Role parse_role(const std::string& text) {
-    // In the order of Role.
-    constexpr std::array<std::string_view, 4> names = {"input", "weight", "select", "noise"};
-    for (std::size_t i = 0; i < names.size(); ++i)
-        if (names[i] == text) return static_cast<Role>(i);
-    throw_error(ErrorCode::invalid_value, "role", fmt::format("'{}'", text),
-                "one of input, weight, select, noise");
-}
-
-py::array read_vector(py::handle object, const char* name) {
-    py::array values = read_numbers(object, name, Layout::packed);
-    if (values.ndim() != 1)
-        throw_error(ErrorCode::invalid_shape, name, "shape " + shape_text(values), "(n,)");
-    return values;
-}
-
-// The encoder that a text names.
-Encoder named_encoder(const std::string& name, py::handle seed) {
-    if (name == "bernoulli") return {Bernoulli{}};
-    if (name != "lfsr16")
-        throw_error(ErrorCode::invalid_value, "encoder", fmt::format("'{}'", name),
-                    "one of bernoulli, lfsr16, or an encoder of bitaxon.encoders");
-    return {Lfsr{.bits = 16, .seed = to_unsigned(seed, "seed", 1, kMaxLfsrSeed)}};
-}
-
 py::object encode_values(py::handle values, py::handle length, py::handle coding, py::handle seed,
                          py::handle encoder, py::handle layer, py::handle role, py::handle sample,
                          py::handle first_index, py::handle first_bit, py::handle context) {
@@ -55,24 +30,11 @@ py::object encode_values(py::handle values, py::handle length, py::handle coding
     const py::array numbers = read_vector(values, "values");
     const std::uint64_t length_bits = to_unsigned(length, "length", 1, kMaxLength);
     const Coding code = parse_coding(to_text(coding, "coding"));
-    const bool is_named = py::isinstance<py::str>(encoder);
-    const Encoder way =
-        is_named ? named_encoder(to_text(encoder, "encoder"), seed) : to_encoder(encoder);
-    const StreamOrigin origin{.seed = to_seed(seed).value_or(engine.seed()),
-                              .layer = to_unsigned(layer, "layer"),
-                              .role = parse_role(to_text(role, "role")),
-                              .sample = to_unsigned(sample, "sample"),
-                              .first_index = to_unsigned(first_index, "first_index")};
-    if (!std::holds_alternative<Bernoulli>(way.kind) &&
-        (origin.layer != 0 || origin.role != Role::input || origin.sample != 0 ||
-         (!is_named && !seed.is_none())))
-        throw_error(ErrorCode::invalid_value, "encoder",
-                    describe(way) + " with a seed, layer, role or sample",
-                    "first_index and first_bit alone: other numbers come from the encoder's own "
-                    "parameters");
+    const Drawing drawing = to_drawing(engine, encoder, seed, layer, role, sample, first_index);
     const std::uint64_t begin = to_unsigned(first_bit, "first_bit");
     return to_streams(without_gil([&] {
-        return encode(engine, packed_values(numbers), length_bits, code, way, origin, begin);
+        return encode(engine, packed_values(numbers), length_bits, code, drawing.encoder,
+                      drawing.origin, begin);
     }));
 }
 
