@@ -146,16 +146,11 @@ StreamArray encode_by_comparison(const ExecutionContext& context, std::span<cons
         encoder.index.period = length;
     }
     const Sequence first(encoder, first_index);
-    const Sequence last =
-        first.at(first_index + (values.size() - 1));  // the one that may not exist
-
+    static_cast<void>(for_stream(encoder, first_index + (values.size() - 1)));  // may not exist
     std::vector<std::uint64_t> thresholds(values.size());
-    std::vector<SourceId> sources(values.size());
-    for (std::size_t i = 0; i < values.size(); ++i) {
+    for (std::size_t i = 0; i < values.size(); ++i)
         thresholds[i] = first.threshold(probabilities[i]);
-        sources[i] = first.is_shared() ? last.source() : first.at(first_index + i).source();
-    }
-    streams.set_sources(std::move(sources));
+    std::vector<SourceId> sources(values.size(), first.source());
 
     constexpr std::uint64_t kPartBits = 1 << 12;  // whose numbers stay in L1
     constexpr std::uint64_t kPieceBits = 1 << 18;
@@ -181,6 +176,7 @@ StreamArray encode_by_comparison(const ExecutionContext& context, std::span<cons
                                                    start / 64);
         }
     });
+    streams.set_sources(std::move(sources));
     return streams;
 }
 
