@@ -10,7 +10,7 @@ BUILD_PACKAGES = g++ cmake ninja-build libtbb-dev libeigen3-dev libcpu-features-
   libbenchmark-dev libasmjit-dev libmpfr-dev
 DEMO_PACKAGES = python3-matplotlib python3-tqdm
 BENCH_PACKAGES = python3-numpy python3-scipy python3-matplotlib
-TEST_PACKAGES = $(BENCH_PACKAGES) chromium python3-pytest python3-mpmath python3-tqdm python3-matplotlib mypy
+TEST_PACKAGES = $(BENCH_PACKAGES) chromium python3-pytest python3-hypothesis python3-mpmath python3-tqdm python3-matplotlib mypy
 ARM_PACKAGES = g++ cmake ninja-build g++-aarch64-linux-gnu qemu-user
 AVX512_PACKAGES = bochs bochs-term bochsbios vgabios isolinux syslinux-common xorriso cpio binutils
 

@@ -44,6 +44,7 @@ from ._bitaxon import (
 )
 from ._futures import Future
 from .circuits import BuiltInCircuits, CircuitInfo, circuits
+from .composition import Composition, Insertion, compose
 from .errors import (
     CancelledError,
     Error,
@@ -113,12 +114,14 @@ __all__ = [
     "CancelledError",
     "Circuit",
     "CircuitInfo",
+    "Composition",
     "DenseLayer",
     "Error",
     "ExecutionContext",
     "FileError",
     "Functions",
     "Future",
+    "Insertion",
     "InvalidShapeError",
     "InvalidTypeError",
     "InvalidValueError",
@@ -148,6 +151,7 @@ __all__ = [
     "circuits",
     "clip",
     "compile",
+    "compose",
     "cos",
     "cosh",
     "decode",

@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+import math
 import typing
 from collections import abc
 
+import numpy as np
+import numpy.typing as npt
+
 from ._bitaxon import Circuit, built_in_circuit, built_in_circuits
 from .errors import InvalidValueError
+
+
+_Floats = npt.NDArray[np.float64]
+
+
+def _bernstein(x: _Floats, degree: int) -> _Floats:
+    k = np.arange(degree + 1)
+    factors = np.array([math.comb(degree, int(j)) for j in k], dtype=np.float64)
+    return factors * x[:, None] ** k * (1 - x[:, None]) ** (degree - k)
+
+
+def _finite_state(x: _Floats, states: int) -> _Floats:
+    k = np.arange(states)
+    weights = x[:, None] ** k * (1 - x[:, None]) ** (states - 1 - k)
+    return typing.cast(_Floats, weights / weights.sum(axis=1, keepdims=True))
+
+
+_BASES: dict[str, tuple[str, abc.Callable[[_Floats, int], _Floats]]] = {
+    "bernstein": ("degree", _bernstein),
+    "finite_state": ("states", _finite_state),
+}
 
 
 class CircuitInfo(typing.NamedTuple):
@@ -62,8 +87,54 @@ class BuiltInCircuits(abc.Mapping[str, Circuit]):
         built_in_circuit(name)
         return CircuitInfo(*built_in_circuits()[name])
 
+    def coefficients(
+        self, name: str, function: abc.Callable[[_Floats], npt.ArrayLike], **parameters: int
+    ) -> tuple[_Floats, float]:
+        """The probabilities b0, b1, ... with which the circuit "bernstein" (degree=) or "finite_state" (states=)
+        computes a function from [0, 1] to [0, 1], and their root mean square error: the least over 256 values
+        x = k/256. The function takes all of them at once. W. Qian et al., 2011; P. Li et al., 2012.
+        """
+        if name not in _BASES:
+            raise InvalidValueError(f"name: got {name!r}, expected {' or '.join(_BASES)}")
+        size, basis = _BASES[name]
+        built_in_circuit(name, parameters)
+        x = np.arange(256) / 256
+        wanted = np.broadcast_to(np.asarray(function(x), dtype=np.float64), x.shape)
+        if not (np.isfinite(wanted).all() and wanted.min() >= 0 and wanted.max() <= 1):
+            raise InvalidValueError(f"function: got {wanted.min():g} to {wanted.max():g}, expected values in [0, 1]")
+        columns = basis(x, parameters.get(size, self.info(name).parameters[size]))
+        b = _bounded_least_squares(columns, wanted)
+        return b, float(np.sqrt(np.mean((columns @ b - wanted) ** 2)))
+
     def __repr__(self) -> str:
         return f"<built-in circuits: {', '.join(self)}>"
+
+
+def _bounded_least_squares(columns: _Floats, wanted: _Floats) -> _Floats:
+    # Coefficients at a bound whose gradient points outside are left there, others solve their equations, and
+    # the step stops at the first bound: an active set, as J. Stark and R. Parker, 1995, for bounds 0 and 1.
+    b = np.full(columns.shape[1], 0.5)
+    free = np.ones(len(b), dtype=bool)
+    for _ in range(20 * len(b)):
+        step = np.zeros_like(b)
+        if free.any():
+            solved = np.linalg.lstsq(columns[:, free], wanted - columns[:, ~free] @ b[~free], rcond=1e-12)[0]
+            step[free] = solved - b[free]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            room = np.where(step > 0, (1 - b) / step, np.where(step < 0, -b / step, np.inf))
+        length = min(1.0, float(room.min()))
+        b = np.clip(b + length * step, 0, 1)
+        if length < 1:
+            stopped = int(room.argmin())
+            b[stopped] = np.rint(b[stopped])
+            free[stopped] = False
+            continue
+        slope = columns.T @ (wanted - columns @ b)  # downhill
+        gain = np.where(free, 0, np.where(b == 0, slope, -slope))
+        if gain.max(initial=0) <= 1e-9:
+            break
+        free[int(gain.argmax())] = True
+    return b
 
 
 circuits = BuiltInCircuits()

@@ -11,11 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _bitaxon, encoders
+from .errors import InvalidTypeError, InvalidValueError
 from .streams import Streams
 
 __all__ = [
     "Extended",
     "Split",
+    "constant",
     "decode_extended",
     "decode_integral",
     "decode_ratio",
@@ -49,6 +51,21 @@ class Extended(typing.NamedTuple):
     """(n, ceil(length / 64))."""
     denominators: Streams
     """(n, ceil(length / 64))."""
+
+
+def constant(numbers: npt.ArrayLike, bits: int, length: int) -> _Words:
+    """Whole numbers 0 ... 2^bits - 1 that stay the same over a stream, for inputs of circuits that take
+    numbers: (n, bits, ceil(length / 64)), the lowest bit first."""
+    whole = np.asarray(numbers)
+    if whole.ndim != 1 or whole.dtype.kind not in "iu":
+        raise InvalidTypeError(f"numbers: got {whole.dtype} of shape {whole.shape}, expected whole ones, (n,)")
+    if not 1 <= bits <= 24:
+        raise InvalidValueError(f"bits: got {bits}, expected 1 to 24")
+    if whole.size and (whole.min() < 0 or whole.max() >> bits):
+        raise InvalidValueError(f"numbers: got {whole.min()} to {whole.max()}, expected 0 to {2**bits - 1}")
+    each = whole.astype(np.uint64)[:, None] >> np.arange(bits, dtype=np.uint64) & np.uint64(1)
+    ones = _bitaxon.pack(np.ones(length, np.uint8))
+    return np.asarray(each[:, :, None] * ones)
 
 
 def encode_split(values: npt.ArrayLike, length: int, **drawing: typing.Any) -> Split:

@@ -4,8 +4,12 @@ Bounds: a circuit of independent bits errs like a binomial count, so its RMSE ov
 sqrt(1/(4 L)) a stream that it reads; exact ones err by what their registers hold back.
 """
 
+import os
 import re
+import runpy
 from math import comb
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -277,6 +281,36 @@ def test_correlation_is_made_and_unmade(rng):
     shuffled = bx.circuits("decorrelate", address_bits=6)(r=uniform, x=shared_a, length=length)
     assert np.abs(all_scc(shuffled, shared_b, length)).mean() < 0.15
     assert np.abs(value(shuffled, length) - value(shared_a, length)).max() <= 64 / length
+
+
+def test_errors_are_those_of_theory():
+    """What docs/arithmetic.md is written from, at the shorter length."""
+    path = Path(os.environ.get("BITAXON_SOURCE_DIR", Path(__file__).parents[2])) / "scripts/arithmetic-errors"
+    script = SimpleNamespace(**runpy.run_path(str(path)))
+    cases = list(script.cases())
+    assert {case.name for case in cases} == set(bx.circuits)
+    tested_above = {"multiply", "scaled_add", "toggle_add", "cordiv", "divide", "jk_divide", "roberts_cross", "median"}
+    for case in cases:
+        if case.name not in tested_above:
+            measured, theory = script.run(case, 256), case.theory(256)
+            assert script.agrees(case, measured, theory), (case.name, case.operands, measured, theory)
+
+
+def test_coefficients_of_a_function():
+    # Any polynomial of that degree is met, and bounds hold where the best ones without them do not.
+    b, error = bx.circuits.coefficients("bernstein", lambda x: x * x, degree=3)
+    assert np.allclose(b, [0, 0, 1 / 3, 1]) and error < 1e-9
+    b, error = bx.circuits.coefficients("bernstein", lambda x: x**0.45, degree=6)
+    assert (b >= 0).all() and (b <= 1).all() and error < 0.02  # Qian et al.: 0.02
+    b, error = bx.circuits.coefficients("finite_state", np.log1p, states=6)
+    assert np.abs(np.rint(256 * b) - [1, 231, 0, 163, 50, 177]).max() <= 1 and error < 0.002
+    for name, function, message in (
+        ("bernstein", lambda x: 2 * x, "values in"),
+        ("stanh", np.sin, "bernstein or finite_state"),
+        ("finite_state", lambda x: x * np.nan, "values in"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            bx.circuits.coefficients(name, function)
 
 
 def test_the_list_says_what_each_computes():

@@ -31,13 +31,27 @@ int bits_of(std::int64_t largest) {
     return static_cast<int>(std::bit_width(static_cast<std::uint64_t>(largest)));
 }
 
-// "x0, x1, x2"
-std::string numbered(char letter, std::int64_t count, std::string_view between = ", ") {
-    std::vector<std::string> names;
+// {"x0", "x1", "x2"}
+std::vector<std::string> series(char letter, std::int64_t count) {
+    std::vector<std::string> made;
     for (std::int64_t k = 0; k < count; ++k) {
-        names.push_back(fmt::format("{}{}", letter, k));
+        made.push_back(fmt::format("{}{}", letter, k));
     }
-    return fmt::format("{}", fmt::join(names, between));
+    return made;
+}
+
+// "x0, x1, x2"
+std::string numbered(char letter, std::int64_t count) {
+    return fmt::format("{}", fmt::join(series(letter, count), ", "));
+}
+
+// "where(s == 0, v0, where(s == 1, v1, ... vn))"
+std::string chosen(std::string_view number, std::span<const std::string> values) {
+    std::string text;
+    for (std::size_t k = 0; k + 1 < values.size(); ++k) {
+        text += fmt::format("where({} == {}, {}, ", number, k, values[k]);
+    }
+    return text + values.back() + std::string(values.size() - 1, ')');
 }
 
 // c counts up where x is 1 and down where it is 0, between 0 and states - 1.
@@ -78,23 +92,77 @@ std::string approximate_count_of(Values v) {
 }
 
 std::string bernstein_of(Values v) {
-    std::string text = fmt::format("k = count({})\ny = ", numbered('x', v[0]));
-    for (std::int64_t j = 0; j < v[0]; ++j) {
-        text += fmt::format("where(k == {}, b{}, ", j, j);
-    }
-    return text + fmt::format("b{}{}", v[0], std::string(static_cast<std::size_t>(v[0]), ')'));
+    return fmt::format("k = count({})\ny = {}", numbered('x', v[0]),
+                       chosen("k", series('b', v[0] + 1)));
 }
 
-std::string shuffled(Values v) {
-    const std::int64_t depth = std::int64_t{1} << v[0];
-    std::string text = fmt::format("x : u1\nr : u{}\ny = ", v[0]);
-    for (std::int64_t k = 0; k + 1 < depth; ++k) {
-        text += fmt::format("where(r == {}, m{}, ", k, k);
-    }
-    text +=
-        fmt::format("m{}{}\n", depth - 1, std::string(static_cast<std::size_t>(depth - 1), ')'));
+// 2^address_bits cells; the one that r says gives its bit away and takes `in`.
+std::string shuffle_buffer(std::int64_t address_bits, std::string_view in, std::string_view out) {
+    const std::int64_t depth = std::int64_t{1} << address_bits;
+    std::string text =
+        fmt::format("r : u{}\n{} = {}\n", address_bits, out, chosen("r", series('m', depth)));
     for (std::int64_t k = 0; k < depth; ++k) {  // half of the first values are ones
-        text += fmt::format("m{0} : u1 = {1}\nm{0} = where(r == {0}, x, m{0})\n", k, k % 2);
+        text += fmt::format("m{0} : u1 = {1}\nm{0} = where(r == {0}, {2}, m{0})\n", k, k % 2, in);
+    }
+    return text;
+}
+
+// The bits of a counter, mirrored: the sequence of van der Corput.
+std::string mirrored(std::string_view counter, std::int64_t bits) {
+    std::vector<std::string> terms;
+    for (std::int64_t k = 0; k < bits; ++k) {
+        terms.push_back(
+            fmt::format("{}*bit({}, {})", std::int64_t{1} << (bits - 1 - k), counter, k));
+    }
+    return fmt::format("{}", fmt::join(terms, " + "));
+}
+
+// What is owed is kept around the middle of c; what is past its ends is lost. steps: what a one of
+// the inputs adds, in units of half an output.
+std::string bipolar_sum(std::string_view ones, std::int64_t steps, std::int64_t inputs,
+                        std::int64_t scale, std::int64_t bits) {
+    const std::int64_t middle = std::int64_t{1} << (bits - 1);
+    if (steps * inputs + scale > middle) {
+        throw_error(ErrorCode::invalid_value, "bits", fmt::format("{}", bits),
+                    fmt::format("{} or more, for what one step may add",
+                                bits_of(steps * inputs + scale - 1) + 1));
+    }
+    return fmt::format("c : u{} = {}\ntotal = c + {}*{} + {} - {}\ny = total >= {}\n"
+                       "c = clip(total - {}*y, 0, {})",
+                       bits, middle, 2 * steps, ones, scale, steps * inputs, middle + scale,
+                       2 * scale, 2 * middle - 1);
+}
+
+// Pairs of wires in the order of Batcher's merge exchange (Knuth, Algorithm 5.2.2M).
+std::string sorted(Values v) {
+    std::vector<std::string> at = series('x', v[0]);
+    std::string text;
+    std::int64_t made = 0;
+    const auto exchange = [&](std::int64_t i, std::int64_t j) {
+        const std::string low = fmt::format("l{}", made);
+        const std::string high = fmt::format("h{}", made++);
+        auto& a = at[static_cast<std::size_t>(i)];
+        auto& b = at[static_cast<std::size_t>(j)];
+        text += fmt::format("{0} = {2} & {3}\n{1} = {2} | {3}\n", low, high, a, b);
+        a = low;
+        b = high;
+    };
+    const auto half =
+        static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(v[0])) / 2);
+    for (std::int64_t p = half; p > 0; p /= 2) {
+        for (std::int64_t q = half, r = 0, d = p; d > 0; d = q - p, q /= 2, r = p) {
+            for (std::int64_t i = 0; i + d < v[0]; ++i) {
+                if ((i & p) == r) {
+                    exchange(i, i + d);
+                }
+            }
+            if (q == p) {
+                break;
+            }
+        }
+    }
+    for (std::int64_t k = 0; k < v[0]; ++k) {
+        text += fmt::format("y{} = {}\n", k, at[static_cast<std::size_t>(k)]);
     }
     return text;
 }
@@ -110,7 +178,19 @@ constexpr CircuitParameter kSummed[] = {{"inputs", 4, 2, 256, 1, "x0, x1, ..."},
 constexpr CircuitParameter kDepth[] = {{"depth", 1, 1, 64, 1, "ones that are kept back"}};
 constexpr CircuitParameter kDivision[] = {{"bits", 4, 1, 24, 1, "of the count of ones that wait"}};
 constexpr CircuitParameter kAddress[] = {{"address_bits", 2, 1, 6, 1, "of the buffer, and of r"}};
+constexpr CircuitParameter kRoot[] = {{"address_bits", 4, 1, 6, 1, "of the buffer, and of r"}};
 constexpr CircuitParameter kDegree[] = {{"degree", 6, 1, 32, 1, "of the polynomial"}};
+constexpr CircuitParameter kWidth[] = {{"bits", 8, 2, 24, 1, "of b"}};
+constexpr CircuitParameter kScaled[] = {{"inputs", 4, 1, 256, 1, "x0, x1, ..."},
+                                        {"scale", 2, 1, 256, 1, "divides the sum"},
+                                        {"bits", 8, 2, 24, 1, "of the register of what is owed"}};
+constexpr CircuitParameter kGain[] = {{"gain", 2, 1, 64, 1, "multiplies x"},
+                                      {"bits", 8, 3, 24, 1, "of the register of what is owed"}};
+constexpr CircuitParameter kSelected[] = {{"address_bits", 2, 1, 6, 1, "2^address_bits inputs"},
+                                          {"bits", 8, 2, 24, 1, "a round has 2^bits steps"}};
+constexpr CircuitParameter kSorted[] = {{"inputs", 4, 2, 64, 1, "x0, x1, ..."}};
+constexpr CircuitParameter kSteps[] = {{"steps", 1, 1, 1024, 1, "late"}};
+constexpr CircuitParameter kCoefficients[] = {{"states", 8, 2, 64, 1, "of the counter"}};
 constexpr CircuitParameter kBits[] = {{"bits", 8, 2, 24, 1, "of the counter and of r"}};
 
 // clang-format off
@@ -119,6 +199,17 @@ constexpr BuiltInCircuit kCircuits[] = {
      fixed<"y = a & b">, ""},
     {"multiply_bipolar", "a*b", "bipolar", "a, b: 0", "Gaines 1969", {},
      fixed<"y = ~(a ^ b)">, ""},
+    {"multiply_conditional", "a*b, b a whole number of 2^bits", "unipolar", "any", "Wu et al. 2020 (uMUL)", kWidth,
+     [](Values v) {
+         return fmt::format("a : u1\nb : u{0}\nc : u{0} = 0\ny = a & (b > {1})\nc = u{0}(c + a)", v[0],
+                            mirrored("c", v[0]));
+     }, "y"},
+    {"multiply_conditional_bipolar", "a*b, b a whole number of 2^bits", "bipolar", "any", "Wu et al. 2020 (uMUL)", kWidth,
+     [](Values v) {
+         return fmt::format("a : u1\nb : u{0}\nc : u{0} = 0\nd : u{0} = 0\n"
+                            "y = where(a, b > {1}, b <= {2})\nc = u{0}(c + a)\nd = u{0}(d + ~a)",
+                            v[0], mirrored("c", v[0]), mirrored("d", v[0]));
+     }, "y"},
     {"scaled_add", "(1 - s)*a + s*b", "both, s unipolar", "s with a, b: 0", "Gaines 1969", {},
      fixed<"a : u1\nb : u1\ny = mux(s, a, b)">, ""},
     {"saturating_add", "min(a + b, 1)", "unipolar", "a, b: -1; at 0 it gives a + b - a*b", "Gaines 1969", {},
@@ -129,9 +220,29 @@ constexpr BuiltInCircuit kCircuits[] = {
      mean_of, "y"},
     {"sum", "min(x0 + x1 + ..., 1)", "unipolar", "any", "Wu et al. 2020 (uNSADD)", kSummed,
      sum_of, "y"},
+    {"add", "min((x0 + x1 + ...)/scale, 1)", "unipolar", "any", "Wu et al. 2020 (uNSADD)", kScaled,
+     [](Values v) {
+         return fmt::format("c : u{0} = 0\ntotal = c + count({1})\ny = total >= {2}\nc = clip(total - {2}*y, 0, {3})",
+                            v[2], numbered('x', v[0]), v[1], (std::int64_t{1} << v[2]) - 1);
+     }, "y"},
+    {"add_bipolar", "clip((x0 + x1 + ...)/scale, -1, 1)", "bipolar", "any", "Wu et al. 2020 (uNSADD)", kScaled,
+     [](Values v) {
+         return bipolar_sum(fmt::format("count({})", numbered('x', v[0])), 1, v[0], v[1], v[2]);
+     }, "y"},
+    {"linear_gain", "clip(gain*x, -1, 1)", "bipolar", "none with itself", "Wu et al. 2020 (uNSADD of one input)", kGain,
+     [](Values v) { return "x : u1\n" + bipolar_sum("x", v[0], 1, 1, v[1]); }, "y"},
+    {"cemux", "(x0 + x1 + ...)/inputs", "both", "all pairs: +1, of a low-discrepancy source", "Baker and Hayes 2022", kSelected,
+     [](Values v) {
+         if (v[0] >= v[1]) {
+             throw_error(ErrorCode::invalid_value, "bits", fmt::format("{}", v[1]),
+                         fmt::format("more than address_bits, {}", v[0]));
+         }
+         return fmt::format("c : u{0} = 0\ns = c >> {1}\ny = {2}\nc = u{0}(c + 1)", v[1], v[1] - v[0],
+                            chosen("s", series('x', std::int64_t{1} << v[0])));
+     }, "y"},
     {"count", "x0 + x1 + ..., an integral stream", "unipolar", "any", "Parhami and Yeh 1995", kInputs,
      [](Values v) { return fmt::format("y = count({})", numbered('x', v[0])); }, ""},
-    {"approximate_count", "about x0 + x1 + ..., an integral stream", "unipolar", "0", "Kim, Lee and Choi 2015", kPairs,
+    {"approximate_count", "about x0 + x1 + ..., an integral stream", "unipolar", "all: 0", "Kim, Lee and Choi 2015", kPairs,
      approximate_count_of, ""},
     {"subtract", "max(a - b, 0)", "unipolar", "a, b: +1", "Alaghi and Hayes 2013", {},
      fixed<"y = a & ~b">, ""},
@@ -143,6 +254,8 @@ constexpr BuiltInCircuit kCircuits[] = {
      fixed<"y = a | b">, ""},
     {"median", "median(x0, x1, ...)", "both", "all pairs: +1", "Li and Lilja 2011", kOddInputs,
      [](Values v) { return fmt::format("y = majority({})", numbered('x', v[0])); }, ""},
+    {"sort", "y0, y1, ...: x0, x1, ... in ascending order", "both", "all pairs: +1", "Batcher 1968; Najafi, Lilja, Riedel and Bazargan 2018", kSorted,
+     sorted, "y*"},
     {"roberts_cross", "(|a - d| + |b - c|)/2", "unipolar", "a, d: +1; b, c: +1; s with all: 0, at 1/2", "Alaghi, Li and Hayes 2013", {},
      fixed<"a : u1\nb : u1\nc : u1\nd : u1\ny = mux(s, a ^ d, b ^ c)">, ""},
     {"cordiv", "a/b, a <= b", "unipolar", "a, b: +1", "Chen and Hayes 2016", {},
@@ -161,6 +274,11 @@ constexpr BuiltInCircuit kCircuits[] = {
                             "c = clip(c + x - (y & delay(y)), 0, {2})",
                             v[0], std::int64_t{1} << (v[0] - 1), (std::int64_t{1} << v[0]) - 1);
      }, ""},
+    {"square_root_inserting", "sqrt(x)", "unipolar, r uniform", "r with x: 0", "Wu and San Miguel 2019 (BISQRT), y decorrelated by a shuffle buffer", kRoot,
+     [](Values v) {
+         return "x : u1\n" + shuffle_buffer(v[0], "y", "late") +
+                "trace : u1 = 0\ny = x | trace\ntrace = late & ~trace";
+     }, "y"},
     {"integrate", "the mean of x over about 2^bits bits", "bipolar, r uniform", "r with x: 0", "Gaines 1969", kBits,
      [](Values v) {
          return fmt::format("x : u1\nr : u{0}\nc : u{0} = {1}\ny = c > r\nc = clip(c + x - y, 0, {2})", v[0],
@@ -176,6 +294,14 @@ constexpr BuiltInCircuit kCircuits[] = {
          }
          return walk(v[0], fmt::format("c < {}", v[0] - v[1]));
      }, ""},
+    {"logarithm", "ln(1 + x)", "unipolar, r uniform", "r with x: 0", "Li, Lilja, Qian, Bazargan and Riedel 2012, for this function", {},
+     [](Values) {
+         // Least squares over x = 0, 1/256, ... of the stationary distribution of six states.
+         static const std::string levels[] = {"1", "231", "0", "163", "50", "177"};
+         return "x : u1\nr : u8\n" + walk(6, chosen("c", levels) + " > r");
+     }, "y"},
+    {"finite_state", "sum of b_k*p_k(x), p_k in proportion to (x/(1 - x))^k", "unipolar", "all: 0", "Li, Lilja, Qian, Bazargan and Riedel 2012", kCoefficients,
+     [](Values v) { return walk(v[0], chosen("c", series('b', v[0]))); }, ""},
     {"absolute", "|x|", "bipolar", "none with itself", "Li and Lilja 2011", kStates,
      [](Values v) { return walk(v[0], fmt::format("(c >= {}) ^ ~bit(c, 0)", v[0] / 2)); }, ""},
     {"bernstein", "sum of b_k * Bernstein_k(x), x0, x1, ... copies of x", "unipolar", "all: 0", "Qian, Li, Riedel, Bazargan and Lilja 2011 (ReSC)", kDegree,
@@ -189,7 +315,9 @@ constexpr BuiltInCircuit kCircuits[] = {
                             bits_of(v[0]), v[0], v[0]);
      }, "x y"},
     {"decorrelate", "x, its bits in another order", "both, r uniform", "r with x: 0", "Lee, Alaghi and Ceze 2018", kAddress,
-     shuffled, "y"},
+     [](Values v) { return "x : u1\n" + shuffle_buffer(v[0], "x", "y"); }, "y"},
+    {"isolate", "x, some steps late", "both", "none with itself", "Gaines 1969", kSteps,
+     [](Values v) { return fmt::format("y = delay(x, {})", v[0]); }, ""},
 };
 // clang-format on
 
@@ -236,6 +364,16 @@ Circuit built_in_circuit(std::string_view name, const std::map<std::string, std:
         }
     }
     check(*found, values);
+    if (found->outputs.ends_with('*')) {  // all wires whose names begin so
+        const Circuit all(found->text(values));
+        std::vector<std::string> outputs;
+        for (const CircuitPort& port : all.outputs()) {
+            if (port.name.starts_with(found->outputs.substr(0, found->outputs.size() - 1))) {
+                outputs.push_back(port.name);
+            }
+        }
+        return Circuit(all.text(), outputs);
+    }
     std::vector<std::string> outputs;
     for (std::size_t at = 0; at < found->outputs.size();) {
         const std::size_t end = std::min(found->outputs.find(' ', at), found->outputs.size());

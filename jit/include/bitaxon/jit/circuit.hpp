@@ -91,7 +91,7 @@ struct BuiltInCircuit {
     std::string_view source;       ///< author and year
     std::span<const CircuitParameter> parameters;
     std::string (*text)(std::span<const std::int64_t> parameters);
-    std::string_view outputs;  ///< names, with blanks between; empty: all wires
+    std::string_view outputs;  ///< names, with blanks between; y*: those that begin so; empty: all wires
 };
 std::span<const BuiltInCircuit> built_in_circuits() noexcept;
 
