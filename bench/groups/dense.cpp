@@ -1,7 +1,11 @@
 // How close does a dense layer come to counting at the machine's full speed, and what does each
 // forward path add to its parts?
+#include "harness/oracle.hpp"
 #include "harness/probes.hpp"
 #include "harness/workloads.hpp"
+
+#include <bitaxon/core/correlation.hpp>
+#include <bitaxon/core/encode.hpp>
 
 #include <fmt/format.h>
 
@@ -62,6 +66,36 @@ Experiment dense(const DenseShape& shape, Path path, kernels::Tier tier) {
     return experiment;
 }
 
+// All pairs of a set, of which half are computed, and what stands between counts and numbers.
+Experiment correlations(std::size_t streams, std::uint64_t length, kernels::Tier tier) {
+    const auto context = std::make_shared<const ExecutionContext>(make_context(tier));
+    std::vector<double> values(streams);
+    for (std::size_t i = 0; i < streams; ++i)
+        values[i] = static_cast<double>(i + 1) / static_cast<double>(streams + 1);
+    const auto set = std::make_shared<const StreamArray>(encode(*context, values, length));
+    const auto out = std::make_shared<Outputs>(streams * streams);
+    const auto call = [=] {
+        correlation_matrix(*context, Correlation::scc, set->view(), set->view(), *out);
+    };
+    call();
+    for (std::size_t i = 0; i < streams; i += 37)
+        for (std::size_t j = 0; j < streams; j += 41) {
+            std::uint64_t ones[3] = {};  // of i, of j, of both
+            for (std::uint64_t t = 0; t < length; ++t) {
+                const bool a = (set->view().stream(0, i)[t / 64] >> t % 64 & 1) != 0;
+                const bool b = (set->view().stream(0, j)[t / 64] >> t % 64 & 1) != 0;
+                ones[0] += a;
+                ones[1] += b;
+                ones[2] += a && b;
+            }
+            oracle::expect_near("scc", (*out)[i * streams + j],
+                                scc_from_counts(length, ones[0], ones[1], ones[2]), 0);
+        }
+    const auto pairs = static_cast<double>(streams * (streams + 1) / 2);
+    return Experiment("Gbit/s", contestant(pairs * static_cast<double>(length), call))
+        .limited_by(and_popcount_probe());
+}
+
 }  // namespace
 
 void add_dense(Suite& suite) {
@@ -79,6 +113,8 @@ void add_dense(Suite& suite) {
     };
     for (const kernels::Tier tier : suite.settings.tiers) {
         const bool top = tier == suite.settings.top();
+        suite.add(make_id("dense", "scc_matrix", tier, "1024x1024"),
+                  [tier] { return correlations(1024, 1024, tier); });
         add("forward", forward, kOne, tier);
         add("forward_prepacked", forward_prepacked, kBatch, tier);
         add("forward_batch", forward_batch, kBatch, tier);

@@ -6,9 +6,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
 
 namespace bitaxon {
 namespace {
+
+constexpr std::size_t kPieceRows = 64;
 
 void check_pair(const StreamView& a, const StreamView& b) {
     check_length(a.streams, a.length);
@@ -20,6 +25,18 @@ void check_pair(const StreamView& a, const StreamView& b) {
     check_tails(b);
 }
 
+void check_row(const char* what, const StreamView& view) {
+    if (view.rows != 1)
+        throw_error(ErrorCode::invalid_shape, what, fmt::format("{} rows", view.rows),
+                    "one row of streams");
+}
+
+void check_size(std::span<const double> out, std::size_t expected) {
+    if (out.size() != expected)
+        throw_error(ErrorCode::invalid_shape, "out", fmt::format("{} numbers", out.size()),
+                    fmt::format("{}", expected));
+}
+
 std::vector<std::uint64_t> count_ones(const ExecutionContext& context, const StreamView& view) {
     std::vector<std::uint64_t> ones(view.streams);
     for (std::size_t i = 0; i < view.streams; ++i)
@@ -27,20 +44,125 @@ std::vector<std::uint64_t> count_ones(const ExecutionContext& context, const Str
     return ones;
 }
 
+// Ones of (P(ab) - P(a) P(b)) n^2, and what it can be: at most 2^62, so every product is exact.
+struct Excess {
+    std::int64_t n, a, b, independent, value;
+    Excess(std::uint64_t length, std::uint64_t ones_a, std::uint64_t ones_b, std::uint64_t both)
+        : n(static_cast<std::int64_t>(length)), a(static_cast<std::int64_t>(ones_a)),
+          b(static_cast<std::int64_t>(ones_b)), independent(a * b),
+          value(static_cast<std::int64_t>(both) * n - independent) {}
+};
+
+double pearson_from_counts(const Excess& e) {
+    if (e.value == 0) return 0.0;
+    const double variances =
+        static_cast<double>(e.a * (e.n - e.a)) * static_cast<double>(e.b * (e.n - e.b));
+    return static_cast<double>(e.value) / std::sqrt(variances);
+}
+
+double zce_from_counts(const Excess& e) {
+    // The nearest whole overlap is independent / n rounded, at most half a bit away.
+    const std::int64_t rest = e.independent % e.n;
+    const std::int64_t unavoidable = std::min(rest, e.n - rest);
+    const std::int64_t excess = std::abs(e.value) - unavoidable;
+    const double squared = static_cast<double>(e.n) * static_cast<double>(e.n);
+    return static_cast<double>(e.value < 0 ? -excess : excess) / squared;
+}
+
+// scc_from_counts of one stream with many, in doubles, which are exact while n^2 is below 2^52: the
+// same bits. Two at a time, as GCC's vectors: the loop of scalars has choices that it takes for
+// branches, since comparisons might trap.
+void scc_row(double n, double a, const double* b, const std::int64_t* both, std::size_t count,
+             double* out) {
+    using Doubles [[gnu::vector_size(16)]] = double;
+    using Words [[gnu::vector_size(16)]] = std::uint64_t;
+    const auto least_of = [](Doubles x, Doubles y) { return x < y ? x : y; };
+    const auto most_of = [](Doubles x, Doubles y) { return x < y ? y : x; };
+    constexpr Doubles kZero = {0, 0}, kOne = {1, 1};
+    const Doubles length = {n, n}, ones_a = {a, a};
+    const auto two = [&](const double* ones, const std::int64_t* overlaps) {
+        constexpr std::uint64_t k2To52 = 0x4330000000000000;
+        Doubles ones_b;
+        Words bits;
+        std::memcpy(&ones_b, ones, sizeof ones_b);
+        std::memcpy(&bits, overlaps, sizeof bits);
+        const Doubles overlap = std::bit_cast<Doubles>(bits | k2To52) - 0x1p52;
+        const Doubles independent = ones_a * ones_b;
+        const Doubles excess = overlap * length - independent;
+        const Doubles most = least_of(ones_a, ones_b) * length - independent;
+        const Doubles least = independent - most_of(ones_a + ones_b - length, kZero) * length;
+        const Doubles range = excess > kZero ? most : least;
+        return excess / (excess == kZero ? kOne : range);
+    };
+    std::size_t j = 0;
+    for (; j + 2 <= count; j += 2) {
+        const Doubles result = two(b + j, both + j);
+        std::memcpy(out + j, &result, sizeof result);
+    }
+    if (j == count) return;
+    const double last_ones[2] = {b[j], 0};
+    const std::int64_t last_overlaps[2] = {both[j], 0};
+    out[j] = two(last_ones, last_overlaps)[0];
+}
+
+// Rows first ... of the matrix, from column `start` on.
+class Rows {
+  public:
+    Rows(Correlation kind, std::uint64_t length, std::vector<std::uint64_t> ones_a,
+         std::vector<std::uint64_t> ones_b)
+        : kind_(kind), length_(length), ones_a_(std::move(ones_a)), ones_b_(std::move(ones_b)),
+          doubles_b_(ones_b_.begin(), ones_b_.end()) {}
+
+    void write(std::size_t row, std::size_t start, const std::int64_t* both, double* out) const {
+        const std::size_t count = ones_b_.size() - start;
+        if (kind_ == Correlation::scc && length_ < std::uint64_t{1} << 26) {
+            scc_row(static_cast<double>(length_), static_cast<double>(ones_a_[row]),
+                    doubles_b_.data() + start, both, count, out);
+            return;
+        }
+        for (std::size_t j = 0; j < count; ++j)
+            out[j] = correlation_from_counts(kind_, length_, ones_a_[row], ones_b_[start + j],
+                                             static_cast<std::uint64_t>(both[j]));
+    }
+
+  private:
+    Correlation kind_;
+    std::uint64_t length_;
+    std::vector<std::uint64_t> ones_a_, ones_b_;
+    std::vector<double> doubles_b_;
+};
+
+bool same(const StreamView& a, const StreamView& b) {
+    return a.words == b.words && a.streams == b.streams &&
+           (a.streams == 1 || a.stream_stride == b.stream_stride);
+}
+
+// Below the diagonal blocks of `n` x `n` numbers: what is above it.
+void mirror(std::span<double> out, std::size_t n, std::size_t first, std::size_t rows) {
+    constexpr std::size_t kTile = 8;  // cache lines a set: rows may be a power of two apart
+    for (std::size_t j = first; j < n; j += kTile)
+        for (std::size_t i = first; i < first + rows; i += kTile)
+            for (std::size_t column = j; column < std::min(j + kTile, n); ++column)
+                for (std::size_t row = i; row < std::min({i + kTile, first + rows, column}); ++row)
+                    out[column * n + row] = out[row * n + column];
+}
+
 }  // namespace
 
 double scc_from_counts(std::uint64_t length, std::uint64_t ones_a, std::uint64_t ones_b,
                        std::uint64_t both) noexcept {
-    // In units of bits squared: at most 2^62, so every product below is exact.
-    const auto n = static_cast<std::int64_t>(length);
-    const auto a = static_cast<std::int64_t>(ones_a);
-    const auto b = static_cast<std::int64_t>(ones_b);
-    const std::int64_t independent = a * b;
-    const std::int64_t excess = static_cast<std::int64_t>(both) * n - independent;
-    const std::int64_t most = std::min(a, b) * n - independent;
-    const std::int64_t least = independent - std::max<std::int64_t>(a + b - n, 0) * n;
-    if (excess == 0) return 0.0;
-    return static_cast<double>(excess) / static_cast<double>(excess > 0 ? most : least);
+    const Excess e(length, ones_a, ones_b, both);
+    const std::int64_t most = std::min(e.a, e.b) * e.n - e.independent;
+    const std::int64_t least = e.independent - std::max<std::int64_t>(e.a + e.b - e.n, 0) * e.n;
+    if (e.value == 0) return 0.0;
+    return static_cast<double>(e.value) / static_cast<double>(e.value > 0 ? most : least);
+}
+
+double correlation_from_counts(Correlation kind, std::uint64_t length, std::uint64_t ones_a,
+                               std::uint64_t ones_b, std::uint64_t both) noexcept {
+    if (kind == Correlation::scc) return scc_from_counts(length, ones_a, ones_b, both);
+    const Excess e(length, ones_a, ones_b, both);
+    return kind == Correlation::pearson ? pearson_from_counts(e) : zce_from_counts(e);
 }
 
 double scc(const ExecutionContext& context, const StreamView& a, const StreamView& b) {
@@ -56,42 +178,110 @@ double scc(const ExecutionContext& context, const StreamView& a, const StreamVie
                            k.and_popcount(a.words, b.words, words));
 }
 
-std::vector<double> scc_matrix(const ExecutionContext& context, const StreamView& a,
-                               const StreamView& b) {
-    for (const StreamView& view : {a, b})
-        if (view.rows != 1)
-            throw_error(ErrorCode::invalid_shape, "scc_matrix", fmt::format("{} rows", view.rows),
-                        "one row of streams");
+void correlation(const ExecutionContext& context, Correlation kind, const StreamView& a,
+                 const StreamView& b, std::span<double> out) {
+    check_row("correlation", a);
+    check_row("correlation", b);
     check_pair(a, b);
+    if (a.streams != b.streams)
+        throw_error(ErrorCode::invalid_shape, "streams",
+                    fmt::format("{} and {}", a.streams, b.streams), "as many of each");
+    check_size(out, a.streams);
+    const std::size_t words = words_for(a.length);
+    const kernels::KernelTable& k = context.kernels();
+    context.parallel_for((a.streams + kPieceRows - 1) / kPieceRows, [&](std::size_t piece) {
+        const std::size_t first = piece * kPieceRows;
+        for (std::size_t i = first; i < std::min(first + kPieceRows, a.streams); ++i) {
+            const std::uint64_t* x = a.stream(0, i);
+            const std::uint64_t* y = b.stream(0, i);
+            out[i] = correlation_from_counts(kind, a.length, k.popcount(x, words),
+                                             k.popcount(y, words), k.and_popcount(x, y, words));
+        }
+    });
+}
+
+void correlation_matrix(const ExecutionContext& context, Correlation kind, const StreamView& a,
+                        const StreamView& b, std::span<double> out) {
+    check_row("scc_matrix", a);
+    check_row("scc_matrix", b);
+    check_pair(a, b);
+    check_size(out, a.streams * b.streams);
     const std::size_t words = words_for(a.length);
     const std::size_t row_words = padded_words(words);
+    const bool symmetric = same(a, b);
 
     BitPanels panels(b.streams, words);
     for (std::size_t j = 0; j < b.streams; ++j) panels.write(j, 0, b.stream(0, j), words);
     AlignedWords rows(a.streams * row_words);
     for (std::size_t i = 0; i < a.streams; ++i)
         std::copy_n(a.stream(0, i), words, rows.data() + i * row_words);
+    const Rows writer(kind, a.length, count_ones(context, a), count_ones(context, b));
 
-    constexpr std::size_t kPieceRows = 64;
-    std::vector<std::int64_t> both(a.streams * b.streams);
     context.parallel_for((a.streams + kPieceRows - 1) / kPieceRows, [&](std::size_t piece) {
         const std::size_t first = piece * kPieceRows;
-        kernels::DenseProduct product = panels.slice(0, b.streams, 0, row_words);
+        const std::size_t start = symmetric ? first : 0;
+        std::vector<std::int64_t> both(kPieceRows * (b.streams - start));
+        kernels::DenseProduct product = panels.slice(start, b.streams - start, 0, row_words);
         product.rows = rows.data() + first * row_words;
         product.row_stride = row_words;
         product.row_count = std::min(kPieceRows, a.streams - first);
-        product.sums = both.data() + first * b.streams;
-        product.sums_stride = b.streams;
+        product.sums = both.data();
+        product.sums_stride = b.streams - start;
         context.kernels().dense_and(product);
+        for (std::size_t i = 0; i < product.row_count; ++i)
+            writer.write(first + i, start, both.data() + i * product.sums_stride,
+                         out.data() + (first + i) * b.streams + start);
+        if (symmetric) mirror(out, b.streams, first, product.row_count);
     });
+}
 
-    const std::vector<std::uint64_t> ones_a = count_ones(context, a);
-    const std::vector<std::uint64_t> ones_b = count_ones(context, b);
-    std::vector<double> result(both.size());
-    for (std::size_t i = 0; i < result.size(); ++i)
-        result[i] = scc_from_counts(a.length, ones_a[i / b.streams], ones_b[i % b.streams],
-                                    static_cast<std::uint64_t>(both[i]));
+std::vector<double> scc_matrix(const ExecutionContext& context, const StreamView& a,
+                               const StreamView& b) {
+    std::vector<double> result(a.streams * b.streams);
+    correlation_matrix(context, Correlation::scc, a, b, result);
     return result;
+}
+
+void autocorrelation(const ExecutionContext& context, const StreamView& streams,
+                     std::span<const std::uint64_t> lags, std::span<double> out) {
+    check_row("autocorrelation", streams);
+    check_length(streams.streams, streams.length);
+    check_tails(streams);
+    check_size(out, streams.streams * lags.size());
+    const std::uint64_t length = streams.length;
+    for (const std::uint64_t lag : lags)
+        if (lag >= length)
+            throw_error(ErrorCode::out_of_range, "lags", fmt::format("{}", lag),
+                        fmt::format("less than the length, {}", length));
+    const std::size_t words = words_for(length);
+    const kernels::KernelTable& k = context.kernels();
+    context.parallel_for(streams.streams, [&](std::size_t i) {
+        const std::uint64_t* x = streams.stream(0, i);
+        AlignedWords later(words);
+        const auto ones = static_cast<double>(k.popcount(x, words));
+        const double mean = ones / static_cast<double>(length);
+        const double scale = ones * (1 - mean);
+        for (std::size_t at = 0; at < lags.size(); ++at) {
+            const std::uint64_t lag = lags[at];
+            const std::size_t skipped = static_cast<std::size_t>(lag / 64);
+            const unsigned shift = lag % 64;
+            for (std::size_t w = 0; w + skipped < words; ++w) {
+                const std::uint64_t next = w + skipped + 1 < words ? x[w + skipped + 1] : 0;
+                later.data()[w] =
+                    shift == 0 ? x[w + skipped] : x[w + skipped] >> shift | next << (64 - shift);
+            }
+            const std::uint64_t steps = length - lag;
+            const std::size_t compared = words_for(steps);
+            const auto both = static_cast<double>(k.and_popcount(x, later.data(), compared));
+            const auto tail = static_cast<double>(k.popcount(later.data(), compared));
+            const auto head = static_cast<double>(
+                k.popcount(x, compared - 1) +
+                static_cast<std::uint64_t>(std::popcount(x[compared - 1] & tail_mask(steps))));
+            const double product =
+                both - mean * (head + tail) + static_cast<double>(steps) * mean * mean;
+            out[i * lags.size() + at] = scale == 0 ? 0.0 : product / scale;
+        }
+    });
 }
 
 }  // namespace bitaxon

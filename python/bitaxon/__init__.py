@@ -17,7 +17,7 @@ rules become machine code while the program runs.
 Every bit is a function of (seed, stream, time) alone: threads, SIMD tier and batch size change nothing.
 """
 
-from . import encoders, formats, math, plot, spikes
+from . import encoders, formats, math, metrics, plot, spikes
 from ._bitaxon import (
     Circuit,
     Conv2d,
@@ -185,6 +185,7 @@ __all__ = [
     "log1p",
     "log2",
     "math",
+    "metrics",
     "pack",
     "perlin2",
     "perlin3",
