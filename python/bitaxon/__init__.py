@@ -58,6 +58,7 @@ from .errors import (
     UnsupportedError,
 )
 from .expressions import evaluate
+from .hyperdimensional import Hypervector
 from .math import (
     acos,
     asin,
@@ -122,6 +123,7 @@ __all__ = [
     "FileError",
     "Functions",
     "Future",
+    "Hypervector",
     "InvalidShapeError",
     "InvalidTypeError",
     "InvalidValueError",
