@@ -59,6 +59,7 @@ from .errors import (
     UnsupportedError,
 )
 from .expressions import evaluate
+from .hyperdimensional import Hypervector
 from .math import (
     acos,
     asin,
@@ -124,6 +125,7 @@ __all__ = [
     "FileError",
     "Functions",
     "Future",
+    "Hypervector",
     "Insertion",
     "InvalidShapeError",
     "InvalidTypeError",
