@@ -220,16 +220,19 @@ void correlation_matrix(const ExecutionContext& context, Correlation kind, const
     context.parallel_for((a.streams + kPieceRows - 1) / kPieceRows, [&](std::size_t piece) {
         const std::size_t first = piece * kPieceRows;
         const std::size_t start = symmetric ? first : 0;
-        std::vector<std::int64_t> both(kPieceRows * (b.streams - start));
-        kernels::DenseProduct product = panels.slice(start, b.streams - start, 0, row_words);
+        const std::size_t columns = b.streams - start;
+        Scratch scratch = context.scratch(Scratch::bytes<std::int64_t>(kPieceRows * columns));
+        auto* both = scratch.take<std::int64_t>(kPieceRows * columns);
+        std::fill_n(both, kPieceRows * columns, 0);
+        kernels::DenseProduct product = panels.slice(start, columns, 0, row_words);
         product.rows = rows.data() + first * row_words;
         product.row_stride = row_words;
         product.row_count = std::min(kPieceRows, a.streams - first);
-        product.sums = both.data();
-        product.sums_stride = b.streams - start;
+        product.sums = both;
+        product.sums_stride = columns;
         context.kernels().dense_and(product);
         for (std::size_t i = 0; i < product.row_count; ++i)
-            writer.write(first + i, start, both.data() + i * product.sums_stride,
+            writer.write(first + i, start, both + i * columns,
                          out.data() + (first + i) * b.streams + start);
         if (symmetric) mirror(out, b.streams, first, product.row_count);
     });

@@ -2,7 +2,6 @@
 #include "../ir/lower.hpp"
 #include "rule_state.hpp"
 
-
 namespace bitaxon::jit {
 namespace {
 
