@@ -7,6 +7,13 @@ namespace bitaxon {
 
 ThreadLimit& ThreadLimit::instance() {
     static auto* limit = new ThreadLimit();
+    // oneTBB's own objects go later, since they were there before.
+    static const struct AtExit {
+        ~AtExit() {
+            const std::lock_guard lock(limit->mutex_);
+            limit->ended_ = true;
+        }
+    } at_exit;
     return *limit;
 }
 
@@ -33,7 +40,7 @@ ThreadLimit::ThreadLimit() {
 }
 
 void ThreadLimit::apply() {
-    if (workerless()) return;
+    if (workerless() || ended_) return;
     const int most = wanted_.empty() ? 0 : *wanted_.rbegin();
     if (most == applied_) return;
     control_.reset();

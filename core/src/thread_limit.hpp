@@ -49,6 +49,7 @@ class ThreadLimit {
     std::unique_ptr<tbb::global_control> control_;
     int applied_ = 0;
     bool used_ = false;
+    bool ended_ = false;  // main has: workers may not call oneTBB's limits any more
     std::atomic<std::uint64_t> forks_{0};
     std::atomic<bool> workerless_{false};
 };
