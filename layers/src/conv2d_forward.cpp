@@ -276,6 +276,29 @@ void Conv2dState::run(const ExecutionContext& context, const Samples& samples,
     });
 }
 
+void Conv2dState::pull_back(const double*, const double* gradient, const double* values,
+                            double* out) const {
+    const Conv2dOptions& o = geometry.options;
+    for (std::size_t n = 0; n < outputs(); ++n) {
+        const std::size_t f = n / shape.positions;
+        const std::size_t y = n % shape.positions / geometry.output.x;
+        const std::size_t x = n % geometry.output.x;
+        const auto [first_ky, end_ky] = geometry.rows_inside(y);
+        const auto [first_kx, end_kx] = geometry.columns_inside(x);
+        for (std::size_t c = 0; c < geometry.group_channels; ++c)
+            for (std::size_t ky = first_ky; ky < end_ky; ++ky)
+                for (std::size_t kx = first_kx; kx < end_kx; ++kx) {
+                    const std::size_t channel =
+                        f / geometry.group_filters * geometry.group_channels + c;
+                    const std::size_t row = channel * o.height + geometry.image_row(y, ky);
+                    const std::size_t column = x * o.stride.x + kx * o.dilation.x - o.padding.x;
+                    out[row * o.width + column] +=
+                        gradient[n] *
+                        values[f * shape.fan_in + (c * o.kernel.y + ky) * o.kernel.x + kx];
+                }
+    }
+}
+
 void Conv2dState::expect_sums(const kernels::KernelTable& kernels, const double* x,
                               const double* values, double* sums) const {
     const Conv2dOptions& o = geometry.options;

@@ -63,6 +63,8 @@ class Conv2dState final : public Layer::State {
                                             std::uint64_t first_sample) const override;
     void expect_sums(const kernels::KernelTable& kernels, const double* x, const double* values,
                      double* sums) const override;
+    void pull_back(const double* x, const double* gradient, const double* values,
+                   double* out) const override;
 
     /// Rows of outputs, and what they are counted in: for each position a sum of every filter, and
     /// for bipolar coding behind them the ones of each group's inputs under the kernel.

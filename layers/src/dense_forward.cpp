@@ -232,4 +232,11 @@ void DenseState::expect_sums(const kernels::KernelTable& kernels, const double* 
         sums[n] = kernels.dot_f64(x, values + n * shape.inputs, shape.inputs);
 }
 
+void DenseState::pull_back(const double*, const double* gradient, const double* values,
+                           double* out) const {
+    for (std::size_t n = 0; n < shape.rows; ++n)
+        for (std::size_t i = 0; i < shape.inputs; ++i)
+            out[i] += gradient[n] * values[n * shape.inputs + i];
+}
+
 }  // namespace bitaxon

@@ -34,6 +34,8 @@ class DenseState final : public Layer::State {
                                             std::uint64_t first_sample) const override;
     void expect_sums(const kernels::KernelTable& kernels, const double* x, const double* values,
                      double* sums) const override;
+    void pull_back(const double* x, const double* gradient, const double* values,
+                   double* out) const override;
 
   private:
     /// encode_and_sum of row words first ... last - 1; first is a multiple of 8.

@@ -84,7 +84,7 @@ Layer::State::State(const LayerShape& sizes, const CommonOptions& common,
                     MatrixView<const double> matrix, std::span<const double> biases)
     : shape(sizes), options(common), weight_scale_given(common.weight_scale.has_value()) {
     check_length(shape.inputs, options.length);
-    check_length(shape.fan_in, options.length);
+    if (has_weights()) check_length(shape.fan_in, options.length);
     check_layer(options.id);
     check_positive("input_range", options.input_range);
     set_weights(matrix);
@@ -103,6 +103,31 @@ void Layer::State::set_weights(MatrixView<const double> matrix) {
     check_magnitude();
 }
 
+void Layer::State::fold_batch_norm(const BatchNorm& norm) {
+    if (!has_weights())
+        throw_error(ErrorCode::invalid_type, "layer", call() + ")", "one with weights");
+    const auto check = [&](std::string_view what, std::span<const double> values, bool needed) {
+        if (values.size() != shape.rows && (needed || !values.empty()))
+            throw_error(ErrorCode::invalid_shape, what, fmt::format("{} values", values.size()),
+                        fmt::format("{}, one a row of weights", shape.rows));
+    };
+    check("mean", norm.mean, true);
+    check("variance", norm.variance, true);
+    check("gamma", norm.gamma, false);
+    check("beta", norm.beta, false);
+    std::vector<double> folded = weights;
+    std::vector<double> biases(shape.rows);
+    for (std::size_t n = 0; n < shape.rows; ++n) {
+        check_positive(fmt::format("variance[{}] + epsilon", n), norm.variance[n] + norm.epsilon);
+        const double gain =
+            (norm.gamma.empty() ? 1.0 : norm.gamma[n]) / std::sqrt(norm.variance[n] + norm.epsilon);
+        for (std::size_t i = 0; i < shape.fan_in; ++i) folded[n * shape.fan_in + i] *= gain;
+        biases[n] = (bias[n] - norm.mean[n]) * gain + (norm.beta.empty() ? 0.0 : norm.beta[n]);
+    }
+    set_weights(row_major(std::span<const double>(folded), shape.fan_in));
+    bias = read_bias(shape.rows, biases);
+}
+
 void Layer::State::set_input_range(double range) {
     check_positive("input_range", range);
     options.input_range = range;
@@ -111,13 +136,14 @@ void Layer::State::set_input_range(double range) {
 
 void Layer::State::check_magnitude() const {
     const double largest = *options.weight_scale * options.input_range;
-    if (!std::isfinite(largest * static_cast<double>(shape.fan_in)))
+    if (!std::isfinite(largest * static_cast<double>(std::max<std::size_t>(shape.fan_in, 1))))
         throw_error(ErrorCode::invalid_value, "weight_scale * input_range",
                     fmt::format("{} * {}", *options.weight_scale, options.input_range),
                     "a product that stays finite times the number of inputs");
 }
 
 void Layer::State::draw(const ExecutionContext& context) {
+    if (!has_weights()) return;
     drawn = std::make_shared<const DrawnWeights>(context,
                                                  WeightDraw{.weights = weights,
                                                             .rows = shape.rows,
@@ -183,7 +209,9 @@ std::uint64_t Layer::id() const noexcept { return state_->options.id; }
 std::uint64_t Layer::redraws() const noexcept { return state_->redraws; }
 std::span<const double> Layer::weights() const noexcept { return state_->weights; }
 std::span<const double> Layer::bias() const noexcept { return state_->bias; }
-std::string Layer::checksum() const { return state_->drawn->checksum(); }
+std::string Layer::checksum() const {
+    return state_->has_weights() ? state_->drawn->checksum() : std::string();
+}
 std::string Layer::repr() const { return state_->repr(); }
 
 void Layer::redraw(const ExecutionContext& context) { set_redraws(redraws() + 1, context); }
@@ -198,6 +226,13 @@ void Layer::set_redraws(std::uint64_t count, const ExecutionContext& context) {
 void Layer::set_weights(MatrixView<const double> weights, const ExecutionContext& context) {
     std::unique_ptr<State> next = state_->clone();
     next->set_weights(weights);
+    next->draw(context);
+    state_ = std::move(next);
+}
+
+void Layer::fold_batch_norm(const BatchNorm& norm, const ExecutionContext& context) {
+    std::unique_ptr<State> next = state_->clone();
+    next->fold_batch_norm(norm);
     next->draw(context);
     state_ = std::move(next);
 }

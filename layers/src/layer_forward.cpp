@@ -101,8 +101,10 @@ void Layer::State::expect(const ExecutionContext& context, const Samples& sample
             means.push_back(bipolar ? decoded((value + 1.0) * 0.5)
                                     : std::copysign(decoded(std::abs(value)), value));
         }
-    const double* values = means.empty() ? drawn->values().data() : means.data();
-    const double unit = factor(1);
+    const double* values = !means.empty()  ? means.data()
+                           : has_weights() ? drawn->values().data()
+                                           : nullptr;
+    const double unit = has_weights() ? factor(1) : 1.0;
     context.parallel_for(ceil_div(outputs.rows, kExpectedSamples), [&](std::size_t piece) {
         std::vector<double> x(inputs()), sums(this->outputs());
         const std::size_t first = piece * kExpectedSamples;
@@ -200,7 +202,7 @@ void Layer::forward_streamed(const ExecutionContext& context, MatrixView<const d
                              const StreamedOptions& options) const {
     const State* layers[] = {state_.get()};
     std::atomic<std::uint64_t> saturated{0};
-    run_streamed(context, layers, samples, outputs, lengths, options, saturated);
+    run_streamed(context, layers, Skips(), samples, outputs, lengths, options, saturated);
 }
 
 void Layer::forward_streamed(const ExecutionContext& context, MatrixView<const float> samples,
@@ -208,7 +210,7 @@ void Layer::forward_streamed(const ExecutionContext& context, MatrixView<const f
                              const StreamedOptions& options) const {
     const State* layers[] = {state_.get()};
     std::atomic<std::uint64_t> saturated{0};
-    run_streamed(context, layers, samples, outputs, lengths, options, saturated);
+    run_streamed(context, layers, Skips(), samples, outputs, lengths, options, saturated);
 }
 
 void Layer::forward_expected(const ExecutionContext& context, MatrixView<const double> samples,

@@ -2,6 +2,7 @@
 
 #include "conv2d_state.hpp"
 #include "dense_state.hpp"
+#include "value_state.hpp"
 
 #include <fmt/format.h>
 
@@ -46,12 +47,39 @@ std::unique_ptr<Layer::State> read_conv2d(const ReadSize& size, const CommonOpti
     return std::make_unique<Conv2dState>(options, row_major(std::span(a.weights), fan_in), a.bias);
 }
 
+ValueOptions value_options(const CommonOptions& o) {
+    return {o.length, o.coding, o.input_range, o.seed, o.id};
+}
+
+template <Pool2dState::Kind kKind>
+std::unique_ptr<Layer::State> read_pool2d(const ReadSize& size, const CommonOptions& o,
+                                          const ReadArrays&) {
+    return std::make_unique<Pool2dState>(
+        kKind, Pool2dOptions{.channels = size("channels"),
+                             .height = size("height"),
+                             .width = size("width"),
+                             .kernel = {size("kernel_y"), size("kernel_x")},
+                             .stride = Extent2d{size("stride_y"), size("stride_x")},
+                             .padding = {size("padding_y"), size("padding_x")},
+                             .streams = value_options(o)});
+}
+
+std::unique_ptr<Layer::State> read_flatten(const ReadSize& size, const CommonOptions& o,
+                                           const ReadArrays&) {
+    return std::make_unique<FlattenState>(size("channels"), size("height"), size("width"),
+                                          value_options(o));
+}
+
 struct Kind {
     std::string_view type;
     LayerReader reader;
 };
 
-constexpr Kind kKinds[] = {{"conv2d", read_conv2d}, {"dense", read_dense}};
+constexpr Kind kKinds[] = {{"average_pool2d", read_pool2d<Pool2dState::Kind::average>},
+                           {"conv2d", read_conv2d},
+                           {"dense", read_dense},
+                           {"flatten", read_flatten},
+                           {"max_pool2d", read_pool2d<Pool2dState::Kind::max>}};
 
 }  // namespace
 

@@ -46,6 +46,8 @@ struct Engine {
     const Job& job;
 };
 
+/// Layers without weights have a fan-in of 0 and work on values (value_state.hpp).
+///
 /// Derived classes are copied by clone() and say what their products are. Output n belongs to row
 /// n / positions of the weights.
 struct Layer::State {
@@ -70,6 +72,14 @@ struct Layer::State {
     /// A call of the constructor as far as the kind's own arguments: "DenseLayer(64, 32".
     virtual std::string call() const = 0;
     virtual WeightLayout layout() const = 0;
+
+    /// Whether, after another layer, it takes that layer's outputs as they are; if so, apply()
+    /// makes outputs of inputs.
+    virtual bool takes_values() const { return false; }
+    virtual void apply(const double* /*x*/, double* /*y*/) const {}
+    /// Variances of its outputs, about, where those of inputs x are small and independent.
+    virtual void apply_variance(const double* /*x*/, const double* /*variance*/,
+                                double* /*out*/) const {}
 
     /// Raw sums of a sample, as encode_and_sum and sum_streams leave them for finish.
     virtual std::size_t counters() const { return outputs(); }
@@ -100,6 +110,11 @@ struct Layer::State {
     virtual void expect_sums(const kernels::KernelTable& kernels, const double* x,
                              const double* values, double* sums) const = 0;
 
+    /// Adds to out, for each input, what a gradient over the outputs is over it: the sum of the
+    /// gradient times `values`, as expect_sums takes them; for layers without weights, at inputs x.
+    virtual void pull_back(const double* x, const double* gradient, const double* values,
+                           double* out) const = 0;
+
     std::size_t inputs() const { return shape.inputs; }
     std::size_t outputs() const { return shape.rows * shape.positions; }
     std::size_t words_per_stream() const { return words_for(options.length); }
@@ -123,10 +138,12 @@ struct Layer::State {
     /// What the activation limits outputs to: floor and ceiling, infinite where there is none.
     std::pair<double, double> limits() const;
 
-    std::string repr() const;
+    virtual std::string repr() const;
+    bool has_weights() const { return shape.fan_in != 0; }
     void draw(const ExecutionContext& context);
     /// weight_scale follows unless it was given.
     void set_weights(MatrixView<const double> matrix);
+    void fold_batch_norm(const BatchNorm& norm);
     void set_input_range(double range);
 
     void check_columns(const Samples& samples) const;

@@ -17,9 +17,33 @@ MatrixView<double> rows_of(double* values, std::size_t rows, std::size_t columns
     return {values, rows, columns, static_cast<std::ptrdiff_t>(columns), 1};
 }
 
+void copy(const MatrixView<double>& from, const MatrixView<double>& to) {
+    for (std::size_t r = 0; r < to.rows; ++r)
+        for (std::size_t n = 0; n < to.columns; ++n) to(r, n) = from(r, n);
+}
+
+// The quantile of the magnitudes that reach a layer.
+void set_range(Layer& next, const std::vector<double>& values, double quantile) {
+    std::vector<double> magnitudes(values);
+    // Negative values saturate to 0 where the next coding has none: they must not widen its
+    // range.
+    for (double& value : magnitudes)
+        value = next.coding() == Coding::bipolar ? std::abs(value) : std::max(value, 0.0);
+    const auto place =
+        magnitudes.begin() +
+        static_cast<std::ptrdiff_t>(std::ceil(quantile * static_cast<double>(magnitudes.size()))) -
+        1;
+    std::nth_element(magnitudes.begin(), place, magnitudes.end());
+    // Where so many are 0 that the quantile is, the largest will do; where all are, any range.
+    const double range =
+        *place > 0.0 ? *place : *std::max_element(magnitudes.begin(), magnitudes.end());
+    if (range > 0.0) next.set_input_range(range);
+}
+
 }  // namespace
 
-Network::Network(std::vector<Layer> layers, const ExecutionContext& context)
+Network::Network(std::vector<Layer> layers, const ExecutionContext& context,
+                 std::vector<Skip> skips)
     : state_(std::make_unique<State>()) {
     if (layers.empty()) throw_error(ErrorCode::invalid_shape, "layers", "none", "at least one");
     for (std::size_t k = 1; k < layers.size(); ++k)
@@ -28,6 +52,9 @@ Network::Network(std::vector<Layer> layers, const ExecutionContext& context)
                 ErrorCode::invalid_shape, fmt::format("layers[{}].inputs", k),
                 fmt::format("{}", layers[k].inputs()),
                 fmt::format("{}, the neurons of the layer before", layers[k - 1].neurons()));
+    std::vector<std::size_t> widths;
+    for (const Layer& layer : layers) widths.push_back(layer.neurons());
+    state_->skips = Skips(std::move(skips), widths);
     // The number of a layer is part of its streams' names.
     for (std::size_t k = 0; k < layers.size(); ++k) {
         if (layers[k].id() == k) continue;
@@ -49,12 +76,16 @@ Network::~Network() = default;
 std::size_t Network::inputs() const noexcept { return state_->layers.front().inputs(); }
 std::size_t Network::neurons() const noexcept { return state_->layers.back().neurons(); }
 const std::vector<Layer>& Network::layers() const noexcept { return state_->layers; }
+const std::vector<Skip>& Network::skips() const noexcept { return state_->skips.list(); }
 std::uint64_t Network::saturated() const noexcept { return state_->saturated.load(); }
 
 std::string Network::repr() const {
     std::string text = "Network([";
     for (const Layer& layer : state_->layers) text += "\n    " + layer.repr() + ",";
-    return text + "\n])";
+    text += "\n]";
+    for (const auto& [from, to] : skips())
+        text += fmt::format("{}({}, {})", text.ends_with(']') ? ", skips=[" : ", ", from, to);
+    return text + (skips().empty() ? ")" : "])");
 }
 
 std::size_t Network::State::widest() const {
@@ -74,6 +105,7 @@ double Network::nanoseconds(std::size_t samples) const noexcept {
 }
 
 std::uint64_t Network::State::limit(const Layer::State& next, double* values, std::size_t count) {
+    if (next.takes_values()) return 0;
     const double low = next.lowest_input();
     const double high = next.options.input_range;
     std::uint64_t limited = 0;
@@ -110,27 +142,15 @@ void Network::calibrate(const ExecutionContext& context, MatrixView<const double
 void Network::set_ranges(const ExecutionContext& context, MatrixView<const double> samples,
                          double quantile, const Job& job) {
     std::vector<double> x;
+    std::vector<double> kept(samples.rows * state_->skips.kept());
     MatrixView<const double> view = samples;
     for (std::size_t k = 0; k + 1 < state_->layers.size(); ++k) {
         Layer& next = state_->layers[k + 1];
         std::vector<double> y(samples.rows * next.inputs());
-        state_->layer(k).expect(context, view, rows_of(y.data(), samples.rows, next.inputs()),
-                                ExpectedWeights::mean, job);
-        std::vector<double> magnitudes(y);
-        // Negative values saturate to 0 where the next coding has none: they must not widen its
-        // range.
-        for (double& value : magnitudes)
-            value = next.coding() == Coding::bipolar ? std::abs(value) : std::max(value, 0.0);
-        const auto place = magnitudes.begin() +
-                           static_cast<std::ptrdiff_t>(
-                               std::ceil(quantile * static_cast<double>(magnitudes.size()))) -
-                           1;
-        std::nth_element(magnitudes.begin(), place, magnitudes.end());
-        // Where so many are 0 that the quantile is, the largest will do; where all are, any range.
-        const double range =
-            *place > 0.0 ? *place : *std::max_element(magnitudes.begin(), magnitudes.end());
-        if (range > 0.0) next.set_input_range(range);
-
+        state_->expect_layer(context, k, view, rows_of(y.data(), samples.rows, next.inputs()),
+                             ExpectedWeights::mean, job);
+        state_->skips.join(k, rows_of(y.data(), samples.rows, next.inputs()), kept.data());
+        if (!next.state_->takes_values()) set_range(next, y, quantile);
         State::limit(*next.state_, y.data(), y.size());
         x = std::move(y);
         view = row_major(std::span<const double>(x), next.inputs());
@@ -161,7 +181,8 @@ std::size_t Network::State::scratch_bytes(std::size_t samples) const {
         block = std::max(block, layer(k).scratch_bytes(samples));
     return Scratch::bytes<std::uint64_t>(samples) +
            Scratch::bytes<std::int64_t>(samples * counters()) +
-           2 * Scratch::bytes<double>(samples * widest()) + block;
+           2 * Scratch::bytes<double>(samples * widest()) +
+           Scratch::bytes<double>(samples * skips.kept()) + block;
 }
 
 template <class FirstSums>
@@ -173,6 +194,7 @@ void Network::State::run_block(const Engine& engine, Scratch& scratch, std::uint
     auto* sums = scratch.take<std::int64_t>(count * counters());
     double* halves[] = {scratch.take<double>(count * widest()),
                         scratch.take<double>(count * widest())};
+    auto* kept = scratch.take<double>(count * skips.kept());
     const std::size_t mark = scratch.used();
     MatrixView<double> y;
     for (std::size_t k = 0; k < layers.size(); ++k) {
@@ -183,13 +205,21 @@ void Network::State::run_block(const Engine& engine, Scratch& scratch, std::uint
                                 first_sample + r);
         if (k == 0) {
             first_sums(engine, bases, sums, scratch);
-        } else {
+        } else if (!present.takes_values()) {
             saturate(present, y.data, count * present.inputs());
             present.encode_and_sum(engine, MatrixView<const double>(y), bases, sums, scratch);
         }
         scratch.rewind(mark);
-        y = k + 1 == layers.size() ? outputs : rows_of(halves[k % 2], count, present.outputs());
-        present.finish(sums, y);
+        const MatrixView<double> x = y;
+        y = rows_of(halves[k % 2], count, present.outputs());
+        if (k > 0 && present.takes_values()) {
+            for (std::size_t r = 0; r < count; ++r) present.apply(&x(r, 0), &y(r, 0));
+        } else {
+            if (k + 1 == layers.size()) y = outputs;
+            present.finish(sums, y);
+        }
+        skips.join(k, y, kept);
+        if (k + 1 == layers.size() && y.data != outputs.data) copy(y, outputs);
     }
 }
 
@@ -266,12 +296,17 @@ void Network::forward_fast(const ExecutionContext& context, std::span<const doub
         const std::size_t widest = state_->widest();
         Scratch scratch = context.scratch(2 * Scratch::bytes<double>(widest));
         double* halves[] = {scratch.take<double>(widest), scratch.take<double>(widest)};
+        std::vector<double> kept(state_->skips.kept());
         std::span<const double> x = sample;
         for (std::size_t k = 0; k < state_->layers.size(); ++k) {
             const Layer::State& layer = state_->layer(k);
             const bool last = k + 1 == state_->layers.size();
             const std::span<double> y = last ? output : std::span(halves[k % 2], layer.outputs());
-            layer.run(context, one_row(x), one_row(y), seed, options.sample, job);
+            if (k > 0 && layer.takes_values())
+                layer.apply(x.data(), y.data());
+            else
+                layer.run(context, one_row(x), one_row(y), seed, options.sample, job);
+            state_->skips.join(k, one_row(y), kept.data());
             if (!last) state_->saturate(state_->layer(k + 1), y.data(), y.size());
             x = y;
         }
@@ -296,13 +331,16 @@ void Network::State::stream(const ExecutionContext& context, const Samples& samp
     std::vector<const Layer::State*> chain;
     for (std::size_t k = 0; k < layers.size(); ++k) {
         chain.push_back(&layer(k));
-        if (layer(k).options.length != layer(0).options.length)
+        if (layer(k).has_weights() && layer(k).options.length != layer(0).options.length)
             throw_error(ErrorCode::invalid_value, fmt::format("layers[{}].length", k),
                         fmt::format("{}", layer(k).options.length),
                         fmt::format("{}, the length of layer 0: streamed layers run side by side",
                                     layer(0).options.length));
     }
-    run_streamed(context, chain, samples, outputs, lengths, options, saturated);
+    if (options.stop == Stop::argmax && skips.enters(layers.size() - 1))
+        throw_error(ErrorCode::invalid_value, "stop", "'argmax'",
+                    "'none': the noise that a skip adds to the last layer is not counted");
+    run_streamed(context, chain, skips, samples, outputs, lengths, options, saturated);
 }
 
 void Network::forward_streamed(const ExecutionContext& context, MatrixView<const double> samples,
@@ -317,6 +355,19 @@ void Network::forward_streamed(const ExecutionContext& context, MatrixView<const
     state_->stream(context, samples, outputs, lengths, options);
 }
 
+void Network::State::expect_layer(const ExecutionContext& context, std::size_t k,
+                                  const Samples& values, const MatrixView<double>& outputs,
+                                  ExpectedWeights weights, const Job& job) const {
+    if (k == 0 || !layer(k).takes_values())
+        return layer(k).expect(context, values, outputs, weights, job);
+    const auto& x = std::get<MatrixView<const double>>(values);
+    std::vector<double> y(outputs.columns);
+    for (std::size_t r = 0; r < outputs.rows; ++r) {
+        layer(k).apply(&x(r, 0), y.data());
+        copy(one_row(std::span(y)), outputs.rows_from(r, 1));
+    }
+}
+
 void Network::State::expect(const ExecutionContext& context, const Samples& samples,
                             const MatrixView<double>& outputs, ExpectedWeights weights,
                             const Monitor& monitor) const {
@@ -327,16 +378,19 @@ void Network::State::expect(const ExecutionContext& context, const Samples& samp
         nanoseconds += layer(k).expected_nanoseconds(rows);
     context.supervise(monitor, rows, nanoseconds, [&](Job& job) {
         std::vector<double> x;
+        std::vector<double> kept(rows * skips.kept());
         Samples values = samples;
         for (std::size_t k = 0; k + 1 < layers.size(); ++k) {
             const std::size_t neurons = layers[k].neurons();
             std::vector<double> y(rows * neurons);
-            layer(k).expect(context, values, rows_of(y.data(), rows, neurons), weights, job);
+            expect_layer(context, k, values, rows_of(y.data(), rows, neurons), weights, job);
+            skips.join(k, rows_of(y.data(), rows, neurons), kept.data());
             limit(layer(k + 1), y.data(), y.size());
             x = std::move(y);
             values = row_major(std::span<const double>(x), neurons);
         }
-        layer(layers.size() - 1).expect(context, values, outputs, weights, job);
+        expect_layer(context, layers.size() - 1, values, outputs, weights, job);
+        skips.join(layers.size() - 1, outputs, kept.data());
         job.add_done(rows);
     });
 }

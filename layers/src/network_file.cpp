@@ -75,24 +75,31 @@ void Network::save(const std::filesystem::path& path) const {
         const Layer::State& layer = state_->layer(k);
         const CommonOptions& options = layer.options;
         // Seeds are 64-bit and would lose bits as JSON numbers in other readers, so they are text.
-        Json entry = {{"type", layer.type()},
-                      {"length", options.length},
-                      {"coding", name(options.coding)},
-                      {"scale", name(options.scale)},
-                      {"activation", name(options.activation)},
-                      {"input_range", options.input_range},
-                      {"weight_scale", *options.weight_scale},
-                      {"weight_scale_given", layer.weight_scale_given},
-                      {"seed", std::to_string(*options.seed)},
-                      {"redraws", std::to_string(layer.redraws)},
-                      {"streams_xxh3", layer.drawn->checksum()}};
+        Json entry = {
+            {"type", layer.type()},
+            {"length", options.length},
+            {"coding", name(options.coding)},
+            {"scale", name(options.scale)},
+            {"activation", name(options.activation)},
+            {"input_range", options.input_range},
+            {"weight_scale", *options.weight_scale},
+            {"weight_scale_given", layer.weight_scale_given},
+            {"seed", std::to_string(*options.seed)},
+            {"redraws", std::to_string(layer.redraws)},
+            {"streams_xxh3", layer.has_weights() ? layer.drawn->checksum() : std::string()}};
         for (const auto& [size, value] : layer.sizes()) entry[std::string(size)] = value;
         description.push_back(std::move(entry));
+        if (!layer.has_weights()) continue;
         file.tensors[fmt::format("{}.weights", k)] =
             to_tensor(layer.weights, {layer.shape.rows, layer.shape.fan_in});
         file.tensors[fmt::format("{}.bias", k)] = to_tensor(layer.bias, {layer.shape.rows});
     }
     file.metadata = {{"format", kFormat}, {"layers", description.dump()}};
+    if (!skips().empty()) {
+        Json list = Json::array();
+        for (const auto& [from, to] : skips()) list.push_back({from, to});
+        file.metadata["skips"] = list.dump();
+    }
     save_tensors(path, file);
 }
 
@@ -119,13 +126,18 @@ Network Network::load(const std::filesystem::path& path, const ExecutionContext&
             state->weight_scale_given = entry.at("weight_scale_given").get<bool>();
             state->redraws = from_text(entry.at("redraws"));
             state->draw(context);
-            if (state->drawn->checksum() != entry.at("streams_xxh3").get<std::string>())
+            if (state->has_weights() &&
+                state->drawn->checksum() != entry.at("streams_xxh3").get<std::string>())
                 damaged(path, fmt::format("layer {}: the streams drawn again differ from the saved "
                                           "ones; was it saved by another version?",
                                           k));
             layers.push_back(Layer(std::move(state)));
         }
-        return Network(std::move(layers), context);
+        std::vector<Skip> skips;
+        if (const auto found = file.metadata.find("skips"); found != file.metadata.end())
+            for (const Json& skip : Json::parse(found->second))
+                skips.push_back({to_unsigned(skip.at(0)), to_unsigned(skip.at(1))});
+        return Network(std::move(layers), context, std::move(skips));
     } catch (const Error& error) {
         if (error.code() == ErrorCode::file) throw;
         damaged(path, fmt::format("layer {}: {}", layers.size(), error.what()));

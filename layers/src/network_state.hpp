@@ -2,6 +2,7 @@
 #pragma once
 
 #include "layer_state.hpp"
+#include "skips.hpp"
 
 #include <bitaxon/layers/network.hpp>
 
@@ -11,16 +12,19 @@ namespace bitaxon {
 
 struct Network::State {
     std::vector<Layer> layers;
+    Skips skips;
     mutable std::atomic<std::uint64_t> saturated{0};
 
     State() = default;
-    State(const State& other) : layers(other.layers), saturated(other.saturated.load()) {}
+    State(const State& other)
+        : layers(other.layers), skips(other.skips), saturated(other.saturated.load()) {}
 
     const Layer::State& layer(std::size_t k) const { return *layers[k].state_; }
     std::size_t widest() const;
     double nanoseconds(std::size_t samples) const;
 
-    /// Limits the outputs of a layer to the range of the next and returns how many left it.
+    /// Limits the outputs of a layer to the range that the next encodes, if any, and returns how
+    /// many left it.
     static std::uint64_t limit(const Layer::State& next, double* values, std::size_t count);
     /// The same, for a forward: the count is kept.
     void saturate(const Layer::State& next, double* values, std::size_t count) const;
@@ -52,6 +56,12 @@ struct Network::State {
     void expect(const ExecutionContext& context, const Samples& samples,
                 const MatrixView<double>& outputs, ExpectedWeights weights,
                 const Monitor& monitor) const;
+
+    void deviate(const ExecutionContext& context, const Samples& samples,
+                 const MatrixView<double>& outputs, const Monitor& monitor) const;
+    void expect_layer(const ExecutionContext& context, std::size_t k, const Samples& values,
+                      const MatrixView<double>& outputs, ExpectedWeights weights,
+                      const Job& job) const;
 
     /// @throws Error if samples or outputs do not fit the first or the last layer
     void check_shapes(const Samples& samples, const MatrixView<double>& outputs) const;

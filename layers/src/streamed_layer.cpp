@@ -33,10 +33,20 @@ StreamedLayer::StreamedLayer(const kernels::KernelTable& kernels, const Layer::S
     : kernels_(kernels), layer_(layer), thresholds_(slots * layer.inputs()),
       counts_(slots * layer.outputs()), own_moments_(counts_.size()), leaders_(slots) {}
 
-void StreamedLayer::outputs(std::size_t slot, std::uint64_t bits, const MatrixView<double>& out,
-                            std::size_t row) const {
+std::size_t StreamedLayer::feed(std::size_t slot, const double* values) {
+    std::size_t limited = 0;
+    std::uint64_t* probabilities = thresholds(slot);
+    for (std::size_t i = 0; i < layer_.inputs(); ++i) {
+        const double x = std::clamp(values[i], layer_.lowest_input(), layer_.options.input_range);
+        limited += x != values[i];
+        probabilities[i] = threshold(layer_.coded(x));
+    }
+    return limited;
+}
+
+void StreamedLayer::read(std::size_t slot, std::uint64_t bits, double* out) const {
     for (std::size_t n = 0; n < layer_.outputs(); ++n)
-        out(row, n) = layer_.activate(linear(slot, n, bits));
+        out[n] = layer_.activate(linear(slot, n, bits));
 }
 
 std::size_t StreamedLayer::leader(std::size_t slot, std::uint64_t bits) const {
@@ -84,7 +94,7 @@ double StreamedLayer::risk(std::size_t slot, std::uint64_t bits) const {
 }
 
 void run_streamed(const ExecutionContext& context, std::span<const Layer::State* const> layers,
-                  const Samples& samples, const MatrixView<double>& outputs,
+                  const Skips& skips, const Samples& samples, const MatrixView<double>& outputs,
                   std::span<std::uint64_t> lengths, const StreamedOptions& options,
                   std::atomic<std::uint64_t>& saturated) {
     layers.front()->check_columns(samples);
@@ -103,12 +113,21 @@ void run_streamed(const ExecutionContext& context, std::span<const Layer::State*
         throw_error(ErrorCode::invalid_shape, "lengths", fmt::format("{} values", lengths.size()),
                     fmt::format("{} (samples), or none", total));
 
+    if (options.stop == Stop::argmax && layers.back()->takes_values())
+        throw_error(ErrorCode::invalid_value, "stop", "'argmax'",
+                    fmt::format("'none': the noise of {}), which has no weights, is not counted",
+                                layers.back()->call()));
+
     const std::uint64_t words = words_for(length);
     const std::uint64_t looks = (words - 1) / block_words;
     const double accepted = looks == 0 ? 0.0 : options.delta / static_cast<double>(looks);
     const std::uint64_t seed = options.forward.seed.value_or(context.seed());
     double nanoseconds = 0.0;
-    for (const Layer::State* layer : layers) nanoseconds += 4 * layer->nanoseconds(total);
+    std::size_t widest = 0;
+    for (const Layer::State* layer : layers) {
+        nanoseconds += 4 * layer->nanoseconds(total);
+        widest = std::max(widest, layer->outputs());
+    }
 
     const auto run_block = [&](std::size_t first, std::size_t count, Job& job) {
         std::vector<std::unique_ptr<StreamedLayer>> chain;
@@ -124,7 +143,15 @@ void run_streamed(const ExecutionContext& context, std::span<const Layer::State*
             samples);
 
         std::vector<std::uint64_t> limited(
-            count);  // values of the present word that left their range
+            count);                          // values of the present word that left their range
+        std::vector<double> values(widest);  // that one layer hands to the next
+        std::vector<double> kept(count * skips.kept());
+        // What layer k puts out now, skips included.
+        const auto read = [&](std::size_t k, std::size_t slot, std::uint64_t bits) {
+            chain[k]->read(slot, bits, values.data());
+            skips.join(k, one_row(std::span(values).first(layers[k]->outputs())),
+                       kept.data() + slot * skips.kept());
+        };
         std::vector<std::size_t> active(count);
         for (std::size_t s = 0; s < count; ++s) active[s] = s;
         for (std::uint64_t word = 0; word < words && !active.empty(); ++word) {
@@ -136,15 +163,8 @@ void run_streamed(const ExecutionContext& context, std::span<const Layer::State*
             for (std::size_t k = 0; k < chain.size(); ++k) {
                 if (k > 0)
                     for (const std::size_t s : active) {
-                        limited[s] = k == 1 ? 0 : limited[s];
-                        for (std::size_t i = 0; i < layers[k]->inputs(); ++i) {
-                            const double y =
-                                layers[k - 1]->activate(chain[k - 1]->linear(s, i, bits));
-                            const double x = std::clamp(y, layers[k]->lowest_input(),
-                                                        layers[k]->options.input_range);
-                            limited[s] += x != y;
-                            chain[k]->thresholds(s)[i] = threshold(layers[k]->coded(x));
-                        }
+                        read(k - 1, s, bits);
+                        limited[s] = (k == 1 ? 0 : limited[s]) + chain[k]->feed(s, values.data());
                     }
                 chain[k]->advance(word, active,
                                   options.stop == Stop::argmax && k + 1 == chain.size());
@@ -154,7 +174,8 @@ void run_streamed(const ExecutionContext& context, std::span<const Layer::State*
                     running.push_back(s);
                     continue;
                 }
-                chain.back()->outputs(s, bits, outputs, first + s);
+                read(chain.size() - 1, s, bits);
+                for (std::size_t n = 0; n < outputs.columns; ++n) outputs(first + s, n) = values[n];
                 if (!lengths.empty()) lengths[first + s] = bits;
                 saturated.fetch_add(limited[s], std::memory_order_relaxed);
                 job.add_done(1);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "layer_state.hpp"
+#include "skips.hpp"
 
 #include <atomic>
 #include <vector>
@@ -30,9 +31,12 @@ class StreamedLayer {
                layer_.bias[n / layer_.shape.positions];
     }
 
+    /// Takes what the layer before puts out now, limited to what it encodes, and returns how many
+    /// values were beyond.
+    virtual std::size_t feed(std::size_t slot, const double* values);
+
     /// Writes the activated outputs estimated from the first `bits` bits.
-    void outputs(std::size_t slot, std::uint64_t bits, const MatrixView<double>& out,
-                 std::size_t row) const;
+    virtual void read(std::size_t slot, std::uint64_t bits, double* out) const;
 
     /// Bound on the probability that after all bits another output than the present leader is the
     /// first with the largest activated value.
@@ -75,7 +79,7 @@ class StreamedLayer {
 /// @throws Error for samples or outputs that do not fit, a bad delta, block length or number of
 /// lengths
 void run_streamed(const ExecutionContext& context, std::span<const Layer::State* const> layers,
-                  const Samples& samples, const MatrixView<double>& outputs,
+                  const Skips& skips, const Samples& samples, const MatrixView<double>& outputs,
                   std::span<std::uint64_t> lengths, const StreamedOptions& options,
                   std::atomic<std::uint64_t>& saturated);
 

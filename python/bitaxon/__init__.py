@@ -19,14 +19,17 @@ Every bit is a function of (seed, stream, time) alone: threads, SIMD tier and ba
 
 from . import encoders, formats, math, metrics, plot, spikes
 from ._bitaxon import (
+    AveragePool2d,
     Circuit,
     Conv2d,
     DenseLayer,
     ExecutionContext,
+    Flatten,
     Functions,
     Kernel,
     Layer,
     Lfsr16,
+    MaxPool2d,
     Network,
     Population,
     Rule,
@@ -106,12 +109,13 @@ from .math import (
     trunc,
     where,
 )
-from .results import Recording, Spikes, Streamed
+from .results import Recording, Spikes, Streamed, Tuned
 from .rules import BuiltInRules, RuleWatch, load_rule, rule, rules, watch_rule
 from .streams import Streams, check_independent
 from .tracing import Symbol, function
 
 __all__ = [
+    "AveragePool2d",
     "BuiltInCircuits",
     "BuiltInRules",
     "CancelledError",
@@ -123,6 +127,7 @@ __all__ = [
     "Error",
     "ExecutionContext",
     "FileError",
+    "Flatten",
     "Functions",
     "Future",
     "Hypervector",
@@ -133,6 +138,7 @@ __all__ = [
     "Kernel",
     "Layer",
     "Lfsr16",
+    "MaxPool2d",
     "Network",
     "OutOfRangeError",
     "Population",
@@ -143,6 +149,7 @@ __all__ = [
     "Streamed",
     "Streams",
     "Symbol",
+    "Tuned",
     "UnknownNameError",
     "UnsupportedError",
     "__version__",

@@ -8,12 +8,13 @@ import numpy.typing as npt
 
 from ._futures import Future
 from .encoders import Encoder
-from .results import Recording, Spikes, Streamed
+from .results import Recording, Spikes, Streamed, Tuned
 from .streams import Streams
 
 _Floats = npt.NDArray[np.float64]
 _Words = npt.NDArray[np.uint64]
 _Coding = Literal["unipolar", "bipolar", "split-unipolar"]
+_Image = tuple[SupportsIndex, SupportsIndex, SupportsIndex] | list[SupportsIndex]
 _Extent = SupportsIndex | tuple[SupportsIndex, SupportsIndex] | list[SupportsIndex]
 _Path = str | bytes | PathLike[str] | PathLike[bytes]
 _Mode = Literal["strict", "contract", "fast"]
@@ -180,6 +181,15 @@ class Layer(_Model):
     def weights(self) -> _Floats: ...
     @property
     def bias(self) -> _Floats: ...
+    def fold_batch_norm(
+        self,
+        mean: npt.ArrayLike,
+        variance: npt.ArrayLike,
+        gamma: npt.ArrayLike | None = None,
+        beta: npt.ArrayLike | None = None,
+        epsilon: SupportsFloat = 1e-5,
+        context: ExecutionContext | None = None,
+    ) -> None: ...
     def set_weights(self, W: npt.ArrayLike, context: ExecutionContext | None = None) -> None: ...
 
 @final
@@ -251,10 +261,96 @@ class Conv2d(Layer):
     def __setstate__(self, state: dict[str, Any]) -> None: ...
 
 @final
+class AveragePool2d(Layer):
+    def __init__(
+        self,
+        input_shape: _Image,
+        kernel_size: _Extent,
+        *,
+        stride: _Extent | None = None,
+        padding: _Extent = 0,
+        length: SupportsIndex = 1024,
+        coding: _Coding = "unipolar",
+        input_range: SupportsFloat = 1.0,
+        seed: SupportsIndex | None = None,
+        id: SupportsIndex = 0,
+        context: ExecutionContext | None = None,
+    ) -> None: ...
+    @property
+    def input_shape(self) -> tuple[int, int, int]: ...
+    @property
+    def output_shape(self) -> tuple[int, int, int]: ...
+    @property
+    def kernel_size(self) -> tuple[int, int]: ...
+    @property
+    def stride(self) -> tuple[int, int]: ...
+    @property
+    def padding(self) -> tuple[int, int]: ...
+    def __copy__(self) -> AveragePool2d: ...
+    def __deepcopy__(self, memo: Any) -> AveragePool2d: ...
+    def __getstate__(self) -> dict[str, Any]: ...
+    def __setstate__(self, state: dict[str, Any]) -> None: ...
+
+@final
+class MaxPool2d(Layer):
+    def __init__(
+        self,
+        input_shape: _Image,
+        kernel_size: _Extent,
+        *,
+        stride: _Extent | None = None,
+        padding: _Extent = 0,
+        length: SupportsIndex = 1024,
+        coding: _Coding = "unipolar",
+        input_range: SupportsFloat = 1.0,
+        seed: SupportsIndex | None = None,
+        id: SupportsIndex = 0,
+        context: ExecutionContext | None = None,
+    ) -> None: ...
+    @property
+    def input_shape(self) -> tuple[int, int, int]: ...
+    @property
+    def output_shape(self) -> tuple[int, int, int]: ...
+    @property
+    def kernel_size(self) -> tuple[int, int]: ...
+    @property
+    def stride(self) -> tuple[int, int]: ...
+    @property
+    def padding(self) -> tuple[int, int]: ...
+    def __copy__(self) -> MaxPool2d: ...
+    def __deepcopy__(self, memo: Any) -> MaxPool2d: ...
+    def __getstate__(self) -> dict[str, Any]: ...
+    def __setstate__(self, state: dict[str, Any]) -> None: ...
+
+@final
+class Flatten(Layer):
+    def __init__(
+        self,
+        input_shape: _Image,
+        *,
+        length: SupportsIndex = 1024,
+        coding: _Coding = "unipolar",
+        input_range: SupportsFloat = 1.0,
+        seed: SupportsIndex | None = None,
+        id: SupportsIndex = 0,
+        context: ExecutionContext | None = None,
+    ) -> None: ...
+    def __copy__(self) -> Flatten: ...
+    def __deepcopy__(self, memo: Any) -> Flatten: ...
+    def __getstate__(self) -> dict[str, Any]: ...
+    def __setstate__(self, state: dict[str, Any]) -> None: ...
+
+@final
 class Network(_Model):
     def __init__(
-        self, layers: Iterable[Layer], context: ExecutionContext | None = None
+        self,
+        layers: Iterable[Layer],
+        context: ExecutionContext | None = None,
+        *,
+        skips: Iterable[tuple[SupportsIndex, SupportsIndex]] = (),
     ) -> None: ...
+    @property
+    def skips(self) -> tuple[tuple[int, int], ...]: ...
     @property
     def layers(self) -> tuple[Layer, ...]: ...
     def calibrate(
@@ -263,6 +359,25 @@ class Network(_Model):
         quantile: SupportsFloat = 0.999,
         context: ExecutionContext | None = None,
     ) -> None: ...
+    def set_lengths(
+        self, lengths: Iterable[SupportsIndex], context: ExecutionContext | None = None
+    ) -> None: ...
+    def forward_deviation(
+        self,
+        x: npt.ArrayLike,
+        out: _Floats | None = None,
+        context: ExecutionContext | None = None,
+    ) -> _Floats: ...
+    def tune(
+        self,
+        X: npt.ArrayLike,
+        target: SupportsFloat = 0.99,
+        labels: Iterable[SupportsIndex] | None = None,
+        shortest: SupportsIndex = 64,
+        longest: SupportsIndex = 4096,
+        seed: SupportsIndex | None = None,
+        context: ExecutionContext | None = None,
+    ) -> Tuned: ...
     def info(self) -> dict[str, Any]: ...
     def save(self, path: _Path) -> None: ...
     def __copy__(self) -> Network: ...

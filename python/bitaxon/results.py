@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from .errors import InvalidValueError
 
-__all__ = ["Recording", "Spikes", "Streamed"]
+__all__ = ["Recording", "Spikes", "Streamed", "Tuned"]
 
 
 class Streamed(typing.NamedTuple):
@@ -18,6 +18,15 @@ class Streamed(typing.NamedTuple):
     """(n_neurons,), or (n, n_neurons) for several samples."""
     lengths: typing.Union[int, npt.NDArray[np.int64]]
     """Bits that each sample used: an int, or (n,) for several samples."""
+
+
+class Tuned(typing.NamedTuple):
+    """Lengths that Network.tune set, and what they reached."""
+
+    lengths: typing.Tuple[int, ...]
+    """Of each layer, in bits."""
+    accuracy: float
+    """Share of the samples that were classified right."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -8,21 +8,6 @@ namespace {
 
 using HeldConv2d = HeldKind<Conv2d>;
 
-// A number for both directions, or (y, x).
-Extent2d to_extent(py::handle object, const char* name, std::uint64_t least) {
-    if (!py::isinstance<py::tuple>(object) && !py::isinstance<py::list>(object)) {
-        const std::uint64_t both = to_unsigned(object, name, least);
-        return {both, both};
-    }
-    const auto pair = py::reinterpret_borrow<py::sequence>(object);
-    if (pair.size() != 2)
-        throw_error(ErrorCode::invalid_shape, name, std::to_string(pair.size()) + " numbers",
-                    "one, or two: down and right");
-    return {to_unsigned(pair[0], name, least), to_unsigned(pair[1], name, least)};
-}
-
-py::tuple to_pair(Extent2d extent) { return py::make_tuple(extent.y, extent.x); }
-
 std::vector<py::ssize_t> weights_shape(const Layer& layer) {
     const Conv2dOptions o = conv2d_options(layer);
     return {static_cast<py::ssize_t>(o.filters), static_cast<py::ssize_t>(o.channels / o.groups),

@@ -6,7 +6,8 @@
 namespace bitaxon::python {
 namespace {
 
-constexpr const LayerKind* kKinds[] = {&kConv2dKind, &kDenseKind};
+constexpr const LayerKind* kKinds[] = {&kAveragePool2dKind, &kConv2dKind, &kDenseKind,
+                                       &kFlattenKind, &kMaxPool2dKind};
 
 py::array weights_of(const Held<Layer>& self) {
     return read_only_view(self->weights(), kind_of(*self.model()).weights_shape(*self.model()),
@@ -29,6 +30,28 @@ void set_weights(Held<Layer>& self, py::handle weights, py::handle context) {
         self.change(context, [&](Layer& layer, const ExecutionContext& engine) {
             layer.set_weights(row_major(packed_values(array), columns), engine);
         });
+    });
+}
+
+void fold_batch_norm(Held<Layer>& self, py::handle mean, py::handle variance, py::handle gamma,
+                     py::handle beta, py::handle epsilon, py::handle context) {
+    const std::size_t rows = self->bias().size();
+    const auto read = [&](py::handle values, const char* name) {
+        py::array array;
+        if (values.is_none()) return array;
+        array = read_numbers(values, name, Layout::packed);
+        check_vector(array, name, rows);
+        return array;
+    };
+    const py::array arrays[] = {read(mean, "mean"), read(variance, "variance"),
+                                read(gamma, "gamma"), read(beta, "beta")};
+    const BatchNorm norm{.mean = packed_values(arrays[0]),
+                         .variance = packed_values(arrays[1]),
+                         .gamma = packed_values(arrays[2]),
+                         .beta = packed_values(arrays[3]),
+                         .epsilon = to_real(epsilon, "epsilon")};
+    self.change(context, [&](Layer& layer, const ExecutionContext& engine) {
+        layer.fold_batch_norm(norm, engine);
     });
 }
 
@@ -120,14 +143,15 @@ py::dict describe_layer(const Layer& layer) {
     kind_of(layer).describe(layer, result);
     result["length"] = layer.length();
     result["coding"] = name(layer.coding());
+    result["input_range"] = layer.input_range();
+    result["seed"] = layer.seed();
+    result["id"] = layer.id();
+    if (layer.weights().empty()) return result;
     result["scale"] = name(layer.scale());
     result["activation"] = name(layer.activation());
     // A scale that was not given goes on following the weights.
     result["weight_scale"] =
         layer.weight_scale_given() ? py::object(py::float_(layer.weight_scale())) : py::none();
-    result["input_range"] = layer.input_range();
-    result["seed"] = layer.seed();
-    result["id"] = layer.id();
     result["redraws"] = layer.redraws();
     return result;
 }
@@ -138,6 +162,18 @@ py::dict layer_state(const Held<Layer>& self) {
     state["bias"] = bias_of(self);
     state["context"] = self.context();
     return state;
+}
+
+Extent2d to_extent(py::handle object, const char* name, std::uint64_t least) {
+    if (!py::isinstance<py::tuple>(object) && !py::isinstance<py::list>(object)) {
+        const std::uint64_t both = to_unsigned(object, name, least);
+        return {both, both};
+    }
+    const auto pair = py::reinterpret_borrow<py::sequence>(object);
+    if (pair.size() != 2)
+        throw_error(ErrorCode::invalid_shape, name, std::to_string(pair.size()) + " numbers",
+                    "one, or two: down and right");
+    return {to_unsigned(pair[0], name, least), to_unsigned(pair[1], name, least)};
 }
 
 py::array read_bias(py::handle bias, std::size_t rows) {
@@ -196,9 +232,23 @@ void bind_layer(py::module_& module) {
 
 Replaces the weights by others of the same shape, and draws their streams under the present redraw
 count. weight_scale follows unless it was given.)")
+        .def(
+            "fold_batch_norm", &fold_batch_norm, py::arg("mean"), py::arg("variance"),
+            py::arg("gamma") = py::none(), py::arg("beta") = py::none(), py::arg("epsilon") = 1e-5,
+            py::arg("context") = py::none(),
+            R"(fold_batch_norm(self, mean, variance, gamma=None, beta=None, epsilon=1e-05, context=None)
+--
+
+Makes the layer compute gamma * (y - mean) / sqrt(variance + epsilon) + beta of its linear output y,
+before the activation, by other weights and biases (S. Ioffe, C. Szegedy, 2015).
+
+mean, variance, gamma, beta  a number a neuron or filter; gamma ones and beta zeros unless given
+Raises ValueError for a wrong shape, and where set_weights would: a negative gamma turns weights
+negative, which unipolar coding has not.)")
         .def("__repr__", [](const Held<Layer>& self) { return self->repr(); });
     bind_context_of(type);
     bind_forward_paths(type, kDocs, [](const Layer& layer) { return layer.length(); });
+    bind_pool2d(module);
 }
 
 }  // namespace bitaxon::python

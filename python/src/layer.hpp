@@ -5,6 +5,7 @@
 #include "arrays.hpp"
 #include "held.hpp"
 
+#include <bitaxon/layers/conv2d.hpp>
 #include <bitaxon/layers/layer.hpp>
 
 #include <vector>
@@ -39,8 +40,14 @@ struct LayerKind {
     std::vector<py::ssize_t> (*weights_shape)(const Layer& layer);
 };
 
+extern const LayerKind kAveragePool2dKind;
 extern const LayerKind kConv2dKind;
 extern const LayerKind kDenseKind;
+extern const LayerKind kFlattenKind;
+extern const LayerKind kMaxPool2dKind;
+
+/// The layers without weights; bind_layer calls it.
+void bind_pool2d(py::module_& module);
 
 const LayerKind& kind_of(const Layer& layer);
 
@@ -60,6 +67,10 @@ std::unique_ptr<HeldKind<Kind>> with_redraws(std::unique_ptr<HeldKind<Kind>> lay
         });
     return layer;
 }
+
+/// A number for both directions, or (down, right). @throws Error naming the argument
+Extent2d to_extent(py::handle object, const char* name, std::uint64_t least);
+inline py::tuple to_pair(Extent2d extent) { return py::make_tuple(extent.y, extent.x); }
 
 /// The optional bias of a constructor: packed values, or none.
 py::array read_bias(py::handle bias, std::size_t rows);

@@ -12,7 +12,21 @@ namespace {
 
 using HeldNetwork = Held<Network>;
 
-std::unique_ptr<HeldNetwork> make_network(py::handle layers, py::handle context) {
+// Pairs of numbers.
+std::vector<Skip> to_skips(py::handle skips) {
+    std::vector<Skip> result;
+    if (!py::isinstance<py::iterable>(skips))
+        throw_error(ErrorCode::invalid_type, "skips", type_name(skips), "pairs (from, to)");
+    for (const py::handle skip : py::reinterpret_borrow<py::iterable>(skips)) {
+        if (!py::isinstance<py::sequence>(skip) || py::len(skip) != 2)
+            throw_error(ErrorCode::invalid_type, "skips", text_of(skip), "pairs (from, to)");
+        const auto pair = py::reinterpret_borrow<py::sequence>(skip);
+        result.push_back({to_unsigned(pair[0], "skips"), to_unsigned(pair[1], "skips")});
+    }
+    return result;
+}
+
+std::unique_ptr<HeldNetwork> make_network(py::handle layers, py::handle context, py::handle skips) {
     const py::object kept_context = to_context(context);
     const ExecutionContext& engine = choose_engine(kept_context);
     std::vector<Layer> chain;
@@ -24,9 +38,18 @@ std::unique_ptr<HeldNetwork> make_network(py::handle layers, py::handle context)
                         type_name(layer), "a layer");
         chain.push_back(*layer.cast<const Held<Layer>&>().model());
     }
-    auto network =
-        without_gil([&] { return std::make_shared<const Network>(std::move(chain), engine); });
+    std::vector<Skip> passing = to_skips(skips);
+    auto network = without_gil([&] {
+        return std::make_shared<const Network>(std::move(chain), engine, std::move(passing));
+    });
     return std::make_unique<HeldNetwork>(std::move(network), kept_context);
+}
+
+py::tuple skips_of(const HeldNetwork& self) {
+    py::tuple result(self->skips().size());
+    for (std::size_t k = 0; k < result.size(); ++k)
+        result[k] = py::make_tuple(self->skips()[k].from, self->skips()[k].to);
+    return result;
 }
 
 py::tuple layers_of(const HeldNetwork& self) {
@@ -51,6 +74,65 @@ void calibrate(HeldNetwork& self, py::handle samples, py::handle quantile, py::h
     });
 }
 
+void set_lengths(HeldNetwork& self, py::handle lengths, py::handle context) {
+    std::vector<std::uint64_t> values;
+    if (!py::isinstance<py::iterable>(lengths))
+        throw_error(ErrorCode::invalid_type, "lengths", type_name(lengths), "a list of integers");
+    for (const py::handle length : py::reinterpret_borrow<py::iterable>(lengths))
+        values.push_back(to_unsigned(length, "lengths", 1, kMaxLength));
+    self.change(context, [&](Network& network, const ExecutionContext& engine) {
+        network.set_lengths(values, engine);
+    });
+}
+
+py::array forward_deviation(const HeldNetwork& self, py::handle x, py::handle out,
+                            py::handle context) {
+    const std::shared_ptr<const Network> network = self.model();
+    const ExecutionContext& engine = self.engine(context);
+    const SamplesAndOutput samples(x, network->inputs(), network->neurons(), out);
+    const Monitor monitor{.progress = Progress(py::none()), .stop = {}, .job = nullptr};
+    on_view(samples.values, [&](auto view) {
+        naming(samples.name(), "x", [&] {
+            without_gil(
+                [&] { network->forward_deviation(engine, view, samples.output.view(), monitor); });
+        });
+    });
+    return samples.output.array();
+}
+
+py::object tune(HeldNetwork& self, py::handle samples, py::handle target, py::handle labels,
+                py::handle shortest, py::handle longest, py::handle seed, py::handle context) {
+    const py::array values = read_numbers(samples, "X", Layout::doubles);
+    check_matrix(values, "X", self->inputs());
+    std::vector<std::size_t> wanted;
+    if (!labels.is_none()) {
+        if (!py::isinstance<py::iterable>(labels))
+            throw_error(ErrorCode::invalid_type, "labels", type_name(labels),
+                        "an array of integers");
+        for (const py::handle label : py::reinterpret_borrow<py::iterable>(labels))
+            wanted.push_back(to_unsigned(label, "labels"));
+        if (wanted.size() != static_cast<std::size_t>(values.shape(0)))
+            throw_error(ErrorCode::invalid_shape, "labels",
+                        std::to_string(wanted.size()) + " values",
+                        "one for each row of X, " + std::to_string(values.shape(0)));
+    }
+    TuneOptions options{.target = to_real(target, "target"),
+                        .labels = wanted,
+                        .shortest = to_unsigned(shortest, "shortest", 1, kMaxLength),
+                        .longest = to_unsigned(longest, "longest", 1, kMaxLength),
+                        .forward = read_options(seed, py::int_(0), "sample")};
+    options.forward.monitor.progress = Progress(py::none());
+    Tuned tuned;
+    naming("samples", "X", [&] {
+        self.change(context, [&](Network& network, const ExecutionContext& engine) {
+            tuned = network.tune(engine, view_of<double>(values), options);
+        });
+    });
+    py::tuple lengths(tuned.lengths.size());
+    for (std::size_t k = 0; k < tuned.lengths.size(); ++k) lengths[k] = py::int_(tuned.lengths[k]);
+    return py::module_::import("bitaxon.results").attr("Tuned")(lengths, tuned.accuracy);
+}
+
 py::dict info_of(const HeldNetwork& self) {
     py::list layers;
     for (const Layer& layer : self->layers()) {
@@ -64,6 +146,7 @@ py::dict info_of(const HeldNetwork& self) {
     result["n_neurons"] = self->neurons();
     result["saturated"] = self->saturated();
     result["layers"] = layers;
+    result["skips"] = skips_of(self);
     return result;
 }
 
@@ -82,7 +165,7 @@ std::unique_ptr<HeldNetwork> load(py::handle path, py::handle context) {
     return std::make_unique<HeldNetwork>(std::move(network), kept_context);
 }
 
-constexpr const char* kDoc = R"(Network(layers, context=None)
+constexpr const char* kDoc = R"(Network(layers, context=None, *, skips=())
 --
 
 Layers in sequence. The output of a layer is divided by the next one's input_range (calibrate sets
@@ -90,6 +173,9 @@ it), saturates at the ends of that range, and is encoded anew.
 
 layers   DenseLayer and other layers, one's n_neurons the next one's n_inputs; layer k is taken with id k
 context  ExecutionContext of calls that are given none
+skips    pairs (from, to): the outputs of layer `from` are added to those of layer `to`, after its
+         activation, as numbers (residual connections: K. He and others, 2015). A next layer whose
+         coding has no negative values cuts them off, as relu would
 
 Its forwards are those of Layer, with the same promises. May be used from many threads at once.
 Raises ValueError for no layer and for sizes that do not fit.)";
@@ -154,7 +240,9 @@ Draws the weight streams of all layers anew.)",
 void bind_network(py::module_& module) {
     py::class_<HeldNetwork> type(module, "Network", py::is_final(), kDoc);
     type.def(py::init(&make_network), py::arg("layers"), py::arg("context") = py::none(),
-             "__init__(self, layers, context=None)\n--\n\n")
+             py::kw_only(), py::arg("skips") = py::tuple(),
+             "__init__(self, layers, context=None, *, skips=())\n--\n\n")
+        .def_property_readonly("skips", &skips_of, "Pairs (from, to) of layers.")
         .def_property_readonly(
             "n_inputs", [](const HeldNetwork& self) { return self->inputs(); },
             "Values of one sample.")
@@ -170,6 +258,39 @@ void bind_network(py::module_& module) {
 
 Sets the input_range of every layer but the first to a quantile, in (0, 1], of the magnitudes that
 reach it on these samples, (n, n_inputs), computed without bits.)")
+        .def("set_lengths", &set_lengths, py::arg("lengths"), py::arg("context") = py::none(),
+             R"(set_lengths(self, lengths, context=None)
+--
+
+Gives each layer a stream length of its own, 1 to 2^31 bits.)")
+        .def("forward_deviation", &forward_deviation, py::arg("x"), py::arg("out") = py::none(),
+             py::arg("context") = py::none(),
+             R"(forward_deviation(self, x, out=None, context=None)
+--
+
+The standard deviation of forward's outputs over seeds, predicted without a bit: what the input
+streams of each layer add to the noise of the outputs, given the drawn weights.
+
+x  (n_inputs,) or (n, n_inputs)
+Returns (n_neurons,) or (n, n_neurons). The more bits, the closer: clipped values are taken for normal
+ones, and the largest value of a MaxPool2d for the one that is largest without noise.)")
+        .def(
+            "tune", &tune, py::arg("X"), py::arg("target") = 0.99, py::arg("labels") = py::none(),
+            py::arg("shortest") = 64, py::arg("longest") = 4096, py::arg("seed") = py::none(),
+            py::arg("context") = py::none(),
+            R"(tune(self, X, target=0.99, labels=None, shortest=64, longest=4096, seed=None, context=None)
+--
+
+Sets the shortest stream lengths that reach a target: first the shortest that all layers may have
+together, then for each layer, the costliest first, the shortest that the others allow.
+
+X         (n, n_inputs) samples
+target    share of the samples that must be classified right, in (0, 1]
+labels    (n,) integers: the output that should be largest; unless given, the one that is largest
+          without noise
+shortest, longest  bits; lengths are shortest times powers of two
+Returns Tuned(lengths, accuracy). The target is measured with this seed on these samples: others may
+miss it. Raises ValueError where the longest streams miss it; the network is then as it was.)")
         .def("info", &info_of, R"(info(self)
 --
 
@@ -182,8 +303,10 @@ Saves options, weights, seeds and redraw counts as safetensors. The file appears
 Raises FileError, a RuntimeError.)")
         .def("__repr__", [](const HeldNetwork& self) { return self->repr(); })
         .def(py::pickle(
-            [](const HeldNetwork& self) { return py::make_tuple(layers_of(self), self.context()); },
-            [](const py::tuple& state) { return make_network(state[0], state[1]); }));
+            [](const HeldNetwork& self) {
+                return py::make_tuple(layers_of(self), self.context(), skips_of(self));
+            },
+            [](const py::tuple& state) { return make_network(state[0], state[1], state[2]); }));
     bind_context_of(type);
     bind_copies(type);
     bind_forward_paths(type, kDocs,

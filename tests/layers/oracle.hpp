@@ -100,8 +100,7 @@ inline DenseLayer random_layer(DenseOptions options, unsigned seed) {
         uniform(options.neurons, -0.5, 0.5, seed + 2));
 }
 
-inline std::vector<double> random_samples(const Layer& layer, std::size_t count,
-                                          unsigned seed) {
+inline std::vector<double> random_samples(const Layer& layer, std::size_t count, unsigned seed) {
     const double low = layer.coding() == Coding::bipolar ? -layer.input_range() : 0.0;
     return uniform(count * layer.inputs(), low, layer.input_range(), seed);
 }

@@ -116,7 +116,7 @@ def test_networks_hold_both_kinds(rng, tmp_path):
 
 @pytest.mark.parametrize("changed, error, message", [
     (dict(input_size=None), bx.InvalidTypeError, "input_size"),
-    (dict(stride=0), bx.OutOfRangeError, "stride"),
+    (dict(stride=0), bx.InvalidValueError, "stride: got 0"),
     (dict(padding=(1, 2, 3)), bx.InvalidShapeError, "padding: got 3 numbers"),
     (dict(dilation=7), bx.InvalidShapeError, "kernel.y"),
     (dict(groups=3), bx.InvalidShapeError, "weights"),

@@ -212,3 +212,43 @@ def test_a_context_without_init_is_refused(rng, layer):
     bare = bx.ExecutionContext.__new__(bx.ExecutionContext)
     with pytest.raises(TypeError, match="__init__ was not called"):
         layer.forward(rng.random(20), context=bare)
+
+
+def test_skips_add_the_outputs_of_earlier_layers(rng, tmp_path):
+    layers = [make_layer(rng, n, m, 256, "split-unipolar", seed=n) for n, m in ((20, 9), (9, 9), (9, 9), (9, 4))]
+    network = bx.Network(layers, skips=[(0, 2), (0, 1)])
+    X = rng.random((8, 20))
+    network.calibrate(X)
+    first, second, third, last = network.layers
+
+    def chain(path, x):
+        a = path(first, x)
+        b = path(second, a.clip(0, second.input_range)) + a
+        c = path(third, b.clip(0, third.input_range)) + a
+        return path(last, c.clip(0, last.input_range))
+
+    Y = network.forward_batch(X, seed=3)
+    for k, x in enumerate(X):
+        expected = chain(lambda layer, h: layer.forward(h, seed=3, sample=k), x)
+        assert np.array_equal(Y[k], expected)
+        assert np.array_equal(network.forward_fast(x, seed=3, sample=k), expected)
+        packed = network.encode(x, seed=3, sample=k)
+        assert np.array_equal(network.forward_prepacked(packed, seed=3, first_sample=k), expected)
+    assert np.allclose(network.forward_expected(X), chain(lambda layer, h: layer.forward_expected(h), X), atol=1e-12)
+    network.set_lengths([1 << 16] * 4)
+    limit = network.forward_expected(X)
+    # Sigma of an output is below 0.1 at 65,536 bits, of streams in blocks some more.
+    assert np.abs(network.forward_streamed(X, stop="none").outputs - limit).max() < 0.6
+    network.save(tmp_path / "skips")
+    for twin in (bx.load(tmp_path / "skips"), *copies(network)):
+        assert twin.skips == ((0, 2), (0, 1)) and repr(twin) == repr(network)
+        assert np.array_equal(twin.forward_batch(X, seed=1), network.forward_batch(X, seed=1))
+    assert repr(network).endswith("], skips=[(0, 2), (0, 1)])")
+    for skips, error in [([(1, 0)], ValueError), ([(0, 3)], ValueError), ([(0, 4)], ValueError), ([1], TypeError),
+                         (3, TypeError)]:  # fmt: skip
+        with pytest.raises(error, match="skips"):
+            bx.Network(layers, skips=skips)
+    with pytest.raises(bx.UnsupportedError, match="skips"):
+        network.forward_deviation(X)
+    with pytest.raises(ValueError, match="stop"):
+        bx.Network(layers[:3], skips=[(0, 2)]).forward_streamed(X)

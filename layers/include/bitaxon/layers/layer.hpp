@@ -16,6 +16,15 @@
 
 namespace bitaxon {
 
+/// What batch normalisation learnt (S. Ioffe, C. Szegedy, 2015), a value a neuron or filter.
+struct BatchNorm {
+    std::span<const double> mean;
+    std::span<const double> variance;    ///< variance + epsilon > 0
+    std::span<const double> gamma = {};  ///< ones where empty
+    std::span<const double> beta = {};   ///< zeros where empty
+    double epsilon = 1e-5;
+};
+
 /// A layer of any kind. It is a value: a copy of a DenseLayer as a Layer is the same layer, so that
 /// Network and containers hold kinds side by side. The classes of the kinds make layers and know
 /// their shapes; all that layers do is here.
@@ -108,6 +117,14 @@ class Layer : public AsyncForward<Layer> {
     /// and draws their streams under the present redraw count.
     void set_weights(MatrixView<const double> weights,
                      const ExecutionContext& context = ExecutionContext::shared());
+
+    /// Makes the layer compute gamma * (y - mean) / sqrt(variance + epsilon) + beta of its linear
+    /// output y, before the activation, by other weights and biases. Weights are drawn as
+    /// set_weights does.
+    /// @throws Error for sizes that do not fit, and where set_weights would: a negative gamma turns
+    /// weights negative, which unipolar coding has not
+    void fold_batch_norm(const BatchNorm& norm,
+                         const ExecutionContext& context = ExecutionContext::shared());
 
     /// Sets the redraw count, as loading a file does.
     void set_redraws(std::uint64_t count,

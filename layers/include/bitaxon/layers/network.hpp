@@ -9,6 +9,30 @@
 
 namespace bitaxon {
 
+struct TuneOptions {
+    /// Share of the samples that must be classified right, in (0, 1].
+    double target = 0.99;
+    /// The output that should be largest, of each sample; where empty, the one that is largest
+    /// without noise (forward_expected of the weights themselves).
+    std::span<const std::size_t> labels = {};
+    std::uint64_t shortest = 64;   ///< bits; lengths are this times powers of two
+    std::uint64_t longest = 4096;  ///< bits
+    ForwardOptions forward = {};
+};
+
+struct Tuned {
+    std::vector<std::uint64_t> lengths;  ///< of each layer, in bits
+    double accuracy;                     ///< the share that they reached on these samples
+};
+
+/// A connection that passes layers by (K. He and others, Deep residual learning, 2015): what layer
+/// `from` puts out is added to what layer `to` puts out, after its activation, as numbers. A next
+/// layer whose coding has no negative values cuts them off, as relu would.
+struct Skip {
+    std::size_t from;
+    std::size_t to;
+};
+
 /// A feed-forward network. Layer k gets id k. The output of a layer is divided by the next one's
 /// input_range (set by calibrate), saturates at the ends of its coding's range, and is encoded
 /// anew; how many values saturated since the last calibration is counted.
@@ -16,9 +40,11 @@ namespace bitaxon {
 /// Const methods may be called from many threads at once.
 class Network : public AsyncForward<Network> {
   public:
-    /// @throws Error for no layer, or neighbours whose sizes do not fit
+    /// @throws Error for no layer, neighbours whose sizes do not fit, and a skip that leads back or
+    /// joins layers of different sizes
     explicit Network(std::vector<Layer> layers,
-                     const ExecutionContext& context = ExecutionContext::shared());
+                     const ExecutionContext& context = ExecutionContext::shared(),
+                     std::vector<Skip> skips = {});
 
     Network(const Network& other);
     Network& operator=(const Network& other);
@@ -29,6 +55,7 @@ class Network : public AsyncForward<Network> {
     std::size_t inputs() const noexcept;
     std::size_t neurons() const noexcept;  ///< of the last layer
     const std::vector<Layer>& layers() const noexcept;
+    const std::vector<Skip>& skips() const noexcept;
     std::uint64_t saturated() const noexcept;  ///< values between layers that left their range
     std::string repr() const;
 
@@ -39,6 +66,19 @@ class Network : public AsyncForward<Network> {
     /// @throws Error for no sample, or a quantile outside (0, 1]
     void calibrate(const ExecutionContext& context, MatrixView<const double> samples,
                    double quantile = 0.999, const Monitor& monitor = {});
+
+    /// Gives each layer a length of its own.
+    /// @throws Error for another number of lengths, and for a length outside 1 ... 2^31
+    void set_lengths(std::span<const std::uint64_t> lengths,
+                     const ExecutionContext& context = ExecutionContext::shared());
+
+    /// Sets the shortest lengths that reach a target on these samples: the shortest that all layers
+    /// may have together, then for each layer, the costliest first, the shortest that the others
+    /// allow. A target is a measurement with this seed on these samples, not a promise for others.
+    /// @throws Error for a target that the longest streams miss, and for labels,
+    /// lengths or samples that do not fit; the network is left as it was
+    Tuned tune(const ExecutionContext& context, MatrixView<const double> samples,
+               const TuneOptions& options = {});
 
     /// The paths of Layer; each layer has the whole stream before the next begins.
     void forward(const ExecutionContext& context, std::span<const double> sample,
@@ -74,6 +114,16 @@ class Network : public AsyncForward<Network> {
                           MatrixView<double> outputs,
                           ExpectedWeights weights = ExpectedWeights::drawn,
                           const Monitor& monitor = {}) const;
+
+    /// The standard deviation of forward's outputs over seeds, predicted without a bit: what the
+    /// input streams of each layer add to the noise of the outputs, given the drawn weights. The
+    /// more bits, the closer: clipped values are taken for normal ones, and the largest value of a
+    /// MaxPool2d for the one that is largest without noise.
+    /// @throws Error for a network with skips (unsupported)
+    void forward_deviation(const ExecutionContext& context, MatrixView<const double> samples,
+                           MatrixView<double> outputs, const Monitor& monitor = {}) const;
+    void forward_deviation(const ExecutionContext& context, MatrixView<const float> samples,
+                           MatrixView<double> outputs, const Monitor& monitor = {}) const;
 
     StreamArray encode(const ExecutionContext& context, std::span<const double> sample,
                        const ForwardOptions& options = {}) const;
