@@ -44,7 +44,7 @@ class RandomSteps {
 
     void add() {
         const Type mask_type = mask_of(type_);
-        switch (below(9)) {
+        switch (below(10)) {
         case 0:
             masks_.push_back(g_.make(Op::int_less, mask_type, {number(), number()}));
             break;
@@ -73,6 +73,15 @@ class RandomSteps {
         case 6:
             numbers_.push_back(g_.make(Op::add, type_, {number(), number()}));
             break;
+        case 7: {  // a comparison that is kept, and its opposite, which outlives what is compared
+            const NodeId brief = g_.make(Op::sub, type_, {number(), number()});
+            const NodeId less = g_.make(Op::int_less, mask_type, {brief, number()});
+            masks_.push_back(g_.make(Op::bit_and, mask_type, {less, mask()}));
+            numbers_.push_back(g_.make(Op::select, type_, {last(masks_), number(), number()}));
+            masks_.push_back(g_.make(Op::bit_xor, mask_type,
+                                     {less, g_.constant_bits(mask_type, ~std::uint64_t{0})}));
+            break;
+        }
         default:
             numbers_.push_back(g_.make(Op::select, type_, {mask(), number(), number()}));
         }
@@ -107,6 +116,26 @@ TEST(ScalarCode, AgreesWithTheInterpreter) {
         }
     }
     EXPECT_GT(generated, 200);
+}
+
+// Elements of 2 bytes and of 1, which it would write 4 bytes to.
+TEST(ScalarCode, RefusesNarrowOutputs) {
+    for (const Type type : {Type::i16, Type::m32}) {
+        Program program;
+        Graph& g = program.graph;
+        program.inputs = {{"a", Type::i32}};
+        const NodeId a = g.make(Op::input, Type::i32, {}, 0);
+        const NodeId next = g.make(Op::add, Type::i32, {a, g.integer(Type::i32, 1)});
+        const NodeId less = g.make(Op::int_less, Type::m32, {a, g.integer(Type::i32, 3)});
+        program.outputs = {{next, Type::i32}, {is_mask(type) ? less : next, type, true}};
+        program.states = {{0, next}};
+        try {
+            generate(program, Target::scalar);
+            ADD_FAILURE() << name(type);
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), ErrorCode::unsupported) << error.what();
+        }
+    }
 }
 
 }  // namespace

@@ -49,15 +49,9 @@ class ScalarGenerator {
         std::uint32_t gp = 0;
     };
 
-    // A comparison, or its opposite, that processor flags can hold.
-    struct Condition {
-        NodeId comparison = kNoNode;
-        bool negated = false;
-    };
-
     void plan();
     void choose_inlined();
-    Condition condition_of(NodeId id) const;
+    bool is_not(NodeId id) const;
     bool is_low_half(NodeId id) const;
     void write_prologue();
     void write_step();
@@ -65,8 +59,9 @@ class ScalarGenerator {
     void compute(NodeId id);
     void write_binary(NodeId id, x86::Inst::Id instruction);
     void write_shift(NodeId id);
-    /// Sets the flags; the condition code under which the condition holds.
-    x86::CondCode write_condition(Condition condition);
+    /// Set the flags; the condition code under which the comparison, or any mask, holds.
+    x86::CondCode compare(NodeId id);
+    x86::CondCode write_condition(NodeId mask);
     void write_comparison(NodeId id);
     void write_select(NodeId id);
     void write_conversion(NodeId id);
@@ -178,17 +173,12 @@ void ScalarGenerator::plan() {
     }
 }
 
-ScalarGenerator::Condition ScalarGenerator::condition_of(NodeId id) const {
+bool is_comparison(const Node& node) { return node.op == Op::int_less || node.op == Op::int_equal; }
+
+bool ScalarGenerator::is_not(NodeId id) const {
     const Node& node = graph_[id];
-    if (node.op == Op::int_less || node.op == Op::int_equal) {
-        return {id, false};
-    }
-    if (node.op == Op::bit_xor && is_mask(node.type) && graph_.is_constant(node.args[1]) &&
-        graph_.integer_value(node.args[1]) == -1) {
-        const Condition opposite = condition_of(node.args[0]);
-        return {opposite.comparison, !opposite.negated};
-    }
-    return {};
+    return node.op == Op::bit_xor && is_mask(node.type) && graph_.is_constant(node.args[1]) &&
+           graph_.integer_value(node.args[1]) == -1;
 }
 
 // Shifted up by 16 bits: the first half of what makes an i16.
@@ -203,7 +193,7 @@ bool ScalarGenerator::is_low_half(NodeId id) const {
 void ScalarGenerator::choose_inlined() {
     inlined_.assign(graph_.size(), 0);
     for (const NodeId id : nodes_) {
-        inlined_[id] = condition_of(id).comparison != kNoNode || is_low_half(id);
+        inlined_[id] = is_comparison(graph_[id]) || is_not(id) || is_low_half(id);
     }
     for (const ProgramState& state : program_.states) {
         inlined_[state.next] = 0;
@@ -269,6 +259,9 @@ asmjit::Operand ScalarGenerator::source(NodeId id) {
     const auto bytes = static_cast<std::uint32_t>(lane_bytes(node.type));
     if (node.op == Op::uniform) {
         return x86::Mem(kUniforms, static_cast<std::int32_t>(node.payload * 8), bytes);
+    }
+    if (node.op != Op::input) {
+        refuse("a value is read after its register was given away");
     }
     out_.mov(kAddress, input_pointer(node.payload));
     return x86::Mem(kAddress, 0, bytes);
@@ -396,17 +389,25 @@ void ScalarGenerator::write_shift(NodeId id) {
     }
 }
 
-x86::CondCode ScalarGenerator::write_condition(Condition condition) {
-    const Node& node = graph_[condition.comparison];
+x86::CondCode ScalarGenerator::compare(NodeId id) {
+    const Node& node = graph_[id];
     const x86::Gp first = in_register(node.args[0], kScratch);
     out_.emit(x86::Inst::kIdCmp, first, source(node.args[1]));
-    const bool less = node.op == Op::int_less;
-    const x86::CondCode holds = less ? x86::CondCode::kL : x86::CondCode::kE;
-    return condition.negated ? x86::negateCond(holds) : holds;
+    return node.op == Op::int_less ? x86::CondCode::kL : x86::CondCode::kE;
+}
+
+// A mask that was made is tested: what it compared may be gone.
+x86::CondCode ScalarGenerator::write_condition(NodeId mask) {
+    if (!inlined_[mask]) {
+        const x86::Gp made = in_register(mask, kScratch);
+        out_.test(made, made);
+        return x86::CondCode::kNE;
+    }
+    return is_not(mask) ? x86::negateCond(write_condition(graph_[mask].args[0])) : compare(mask);
 }
 
 void ScalarGenerator::write_comparison(NodeId id) {
-    out_.set(write_condition({id}), x86::al);
+    out_.set(compare(id), x86::al);
     out_.movzx(x86::eax, x86::al);
     out_.neg(x86::rax);
     out_.mov(target(id), sized(kScratch, is_wide(id)));
@@ -416,13 +417,7 @@ void ScalarGenerator::write_select(NodeId id) {
     const Node& node = graph_[id];
     const Label otherwise = out_.newLabel();
     move(target(id), node.args[2]);
-    if (inlined_[node.args[0]]) {
-        out_.j(x86::negateCond(write_condition(condition_of(node.args[0]))), otherwise);
-    } else {
-        const x86::Gp mask = in_register(node.args[0], kScratch);
-        out_.test(mask, mask);
-        out_.jz(otherwise);
-    }
+    out_.j(x86::negateCond(write_condition(node.args[0])), otherwise);
     move(target(id), node.args[1]);
     out_.bind(otherwise);
 }
@@ -440,12 +435,7 @@ void ScalarGenerator::write_conversion(NodeId id) {
 void ScalarGenerator::store(std::uint32_t number) {
     const ProgramOutput& output = program_.outputs[number];
     if (output.bits) {
-        if (inlined_[output.value]) {
-            out_.set(write_condition(condition_of(output.value)), x86::al);
-        } else {
-            out_.mov(x86::eax, in_register(output.value, kScratch).r32());
-            out_.and_(x86::eax, Imm(1));
-        }
+        out_.set(write_condition(output.value), x86::al);
         out_.mov(kAddress, output_pointer(number));
         out_.mov(x86::byte_ptr(kAddress), x86::al);
         return;
@@ -547,8 +537,12 @@ MachineCode ScalarGenerator::run() {
     const bool stores_last = std::any_of(
         program_.outputs.begin() + static_cast<std::ptrdiff_t>(program_.states.size()),
         program_.outputs.end(), [](const ProgramOutput& o) { return !o.per_step; });
-    if (!reads_all_states || moves_inputs || stores_last) {
-        refuse("a state that nothing reads or that takes over an array, or a result of the last step");
+    const bool narrows = std::ranges::any_of(program_.outputs, [](const ProgramOutput& o) {
+        return !o.bits && element_bytes(o.type) != lane_bytes(o.type);
+    });
+    if (!reads_all_states || moves_inputs || stores_last || narrows) {
+        refuse("a state that nothing reads or that takes over an array, a result of the last step, "
+               "or one of narrow elements");
     }
     write_prologue();
     const Label loop = out_.newLabel();

@@ -10,7 +10,8 @@
 namespace bitaxon::jit {
 
 /// A function that computes row `begin` alone. @throws Error with ErrorCode::unsupported for programs
-/// with floats, variable shifts or out-of-line calls, and for those that need more than the registers
+/// with floats, variable shifts or out-of-line calls, for outputs of i16 or of masks that are not packed,
+/// and for those that need more than the registers
 MachineCode generate_x86_scalar(const Program& program, bool listing);
 
 }  // namespace bitaxon::jit
