@@ -250,6 +250,21 @@ TEST_F(RuleWatchTest, OutlivesItsFolder) {
     EXPECT_EQ(watch.mechanism(), "inotify");
 }
 
+TEST_F(RuleWatchTest, AFolderThatComesBackIsGivenTimeToRest) {
+    FileChanges changes(path_);
+    std::atomic<Clock::time_point> back{Clock::time_point::max()};
+    std::thread mover([&] {
+        const fs::path away = folder_.string() + "-away";
+        fs::rename(folder_, away);
+        std::this_thread::sleep_for(milliseconds(40));  // so that it looks for it in vain
+        back = Clock::now();
+        fs::rename(away, folder_);
+    });
+    EXPECT_TRUE(changes.wait(-1));
+    EXPECT_GE(Clock::now() - back.load(), milliseconds(50));
+    mover.join();
+}
+
 TEST_F(RuleWatchTest, ABadEditKeepsTheRuleAndIsToldOnce) {
     RuleWatch watch(path_);
     put(path_, text_with("nonsense"));

@@ -67,9 +67,9 @@ bool FileChanges::wait(int stop) {
     using Clock = std::chrono::steady_clock;
     Clock::time_point since = Clock::now();
     for (;;) {
-        follow_folder();
+        const bool anew = follow_folder();
         // Only what happens to this file: others in its folder may never rest.
-        if (take_events()) {
+        if (take_events() || anew) {
             since = Clock::now();
         }
         quiet_ = false;
@@ -112,9 +112,10 @@ bool FileChanges::waits_for_more() {
     return !quiet_;
 }
 
-void FileChanges::follow_folder() {
+bool FileChanges::follow_folder() {
     const std::filesystem::path folder = path_.parent_path();
-    if (inotify_ >= 0 && folder_ < 0) {
+    const bool lost = folder_ < 0;
+    if (inotify_ >= 0 && lost) {
         folder_ = ::inotify_add_watch(inotify_, folder.c_str(),
                                       kComplete | kBegun | kFolderGone | IN_ONLYDIR);
         if (folder_ >= 0) {
@@ -122,6 +123,7 @@ void FileChanges::follow_folder() {
         }
     }
     polls_ = folder_ < 0 || is_remote(folder) || has_links(path_);
+    return lost && folder_ >= 0;
 }
 
 bool FileChanges::take_events() {
@@ -142,6 +144,7 @@ bool FileChanges::take_events() {
                 if (event.wd == folder_) {
                     ::inotify_rm_watch(inotify_, folder_);
                     folder_ = -1;
+                    polls_ = true;
                 }
             } else if ((event.mask & IN_Q_OVERFLOW) != 0) {
                 news_ = News::begun;

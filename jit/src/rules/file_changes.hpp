@@ -46,8 +46,8 @@ class FileChanges {
         bool operator==(const Stamp& other) const noexcept;
     };
 
-    void follow_folder();
-    bool take_events();  // @returns whether there were any of this file
+    bool follow_folder();  // @returns whether it was not followed before
+    bool take_events();    // @returns whether there were any of this file
     bool looks_new();
     std::optional<Stamp> stamp() const;
 
