@@ -37,6 +37,7 @@ class BlockedCall {
 
   private:
     void read_inputs();
+    void read_value(PyArrayObject* array, std::size_t k);
     void check_kind(PyArrayObject* array, std::size_t k) const;
     void broadcast_with(PyArrayObject* array, const std::string& name);
     void read_outputs();
@@ -107,6 +108,23 @@ void BlockedCall::check_kind(PyArrayObject* array, std::size_t k) const {
                     "integers, as the text declares; convert them, or declare a float");
 }
 
+// A Python int must be in range; integers of an array wrap, and one wraps as many do.
+void BlockedCall::read_value(PyArrayObject* array, std::size_t k) {
+    const int type = parts_.types[k];
+    const bool wraps = !PyTypeNum_ISFLOAT(type) && !PyLong_Check(given_.inputs[k]);
+    py::object converted;
+    if (wraps) {
+        converted = py::reinterpret_steal<py::object>(
+            PyArray_FromArray(array, PyArray_DescrFromType(type), NPY_ARRAY_FORCECAST));
+        if (!converted) throw py::error_already_set();
+        array = as_array(converted.ptr());
+    }
+    const auto value = py::reinterpret_steal<py::object>(
+        PyArray_GETITEM(array, static_cast<const char*>(PyArray_DATA(array))));
+    if (!value) throw py::error_already_set();
+    set_scalar(parts_, scalars_, k, value);
+}
+
 void BlockedCall::read_inputs() {
     for (std::size_t k = 0; k < parts_.names.size(); ++k) {
         const std::string& name = name_of(parts_, k);
@@ -119,10 +137,7 @@ void BlockedCall::read_inputs() {
             positions_.push_back(k);
             continue;
         }
-        const auto value = py::reinterpret_steal<py::object>(
-            PyArray_GETITEM(array, static_cast<const char*>(PyArray_DATA(array))));
-        if (!value) throw py::error_already_set();
-        set_scalar(parts_, scalars_, k, value);
+        read_value(array, k);
         inputs_[k] = scalars_.at(k);
         uniform_ |= std::uint64_t{1} << k;
     }
@@ -167,9 +182,12 @@ void BlockedCall::check_output(PyArrayObject* out, std::size_t k) const {
         throw_error(code, "out", got, expected);
     };
     const py::object type = dtype_of(parts_.results[k]);
-    if (!PyArray_CanCastTypeTo(as_dtype(type), PyArray_DESCR(out), NPY_SAME_KIND_CASTING))
+    const bool holds_numbers = PyArray_ISNUMBER(out) || PyArray_ISBOOL(out);
+    if (!holds_numbers ||
+        !PyArray_CanCastTypeTo(as_dtype(type), PyArray_DESCR(out), NPY_SAME_KIND_CASTING))
         reject(ErrorCode::invalid_type, dtype_text(out),
-               text_of(type) + " or one that it casts to by the rule 'same_kind'");
+               text_of(type) +
+                   " or one that holds numbers and that it casts to by the rule 'same_kind'");
     if (!std::ranges::equal(shape_of(out), shape_))
         reject(ErrorCode::invalid_shape, "shape " + shape_text(shape_of(out)), shape_text(shape_));
     if (!PyArray_ISWRITEABLE(out))

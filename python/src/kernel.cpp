@@ -33,9 +33,11 @@ A compiled expression; compile() makes them. Call it with its arguments, by posi
 x, y      numbers, or arrays of real numbers of shapes that broadcast. Contiguous arrays of the
           dtypes in argument_types are read where they lie, all others are converted a block at a
           time: integers become floats, exact up to 2^53 (in float32 2^24) unless the text declares
-          an integer; what it declares as one takes integers and bools only, which wrap
+          an integer; what it declares as one takes integers and bools only, which wrap, but for
+          Python's own ints, which must be in range
 out       array for the results, or a tuple of them if there are several; it may be an argument whose
-          elements are as wide. Of another dtype it is converted to, by NumPy's rule 'same_kind'
+          elements are as wide. Of another dtype of numbers: results are converted, by NumPy's rule
+          'same_kind'
 seed      0 to 2^64 - 1, of rand() and randn()
 step      0 to 2^63 - 1, of rand() and randn(), which are keyed by (seed, step, row)
 progress  True shows a bar on a terminal; a callable gets (done, total) rows about every 20 ms
@@ -394,7 +396,8 @@ cache              'off' (by mode, option or environment), 'miss', 'hit' (the re
 An expression to a function of arrays, a Kernel.
 
 text       assignments to names, then one or more results, separated by commas or lines:
-           'r = x^2 + y^2; sqrt(r), atan2(y, x)'. ^ and ** are powers; where(c, a, b) chooses.
+           'r = x^2 + y^2; sqrt(r), atan2(y, x)'. ^ and ** are powers, floats even of
+           integers (n^2 is a float, n*n an integer); where(c, a, b) chooses.
            'n : i64; (n >> 3) & 7' declares an argument of f32, f64, i32 or i64, whatever the dtype
 dtype      'f32' or 'f64', or NumPy's names for them: what is computed in, but for integers
 mode       'strict': IEEE as written; 'contract': multiply-adds are fused; 'fast': rewritten by the

@@ -148,6 +148,19 @@ def test_results_are_converted_to_out():
     assert f(x, out=n) is n and (n == wide.astype(int).astype(np.int16)).all()  # same kind: it wraps
     with pytest.raises(TypeError, match="got dtype bool, expected int32 or one that .*same_kind"):
         f(x, out=np.empty(4, bool))
+    for other in (object, "S8"):
+        with pytest.raises(bx.InvalidTypeError, match="^out: got dtype .*, expected int32 or one that holds numbers"):
+            f(x, out=np.empty(4, other))
+
+
+def test_one_integer_of_an_array_wraps_as_many_do():
+    for declared, n, bits in (("i32", np.array([2**31]), 32), ("i64", np.array([2**63], np.uint64), 64)):
+        f = bx.compile(f"n : {declared}; n")
+        for given in (n, n.repeat(2), n[0], n.reshape(()), n.astype(n.dtype.newbyteorder())):
+            assert np.all(f(given) == -(2 ** (bits - 1))) and np.shape(f(given)) == np.shape(given)
+        with pytest.raises(ValueError, match="^n: got 9223372036854775808, expected an int from"):
+            f(2**63)
+    assert bx.compile("n : i64; n^2, n*n")(np.array([3]))[0].dtype == float
 
 
 # text, with n and m of int64 and k of int32: NumPy's same
