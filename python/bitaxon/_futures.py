@@ -65,14 +65,24 @@ class Future(concurrent.futures.Future[_T], typing.Generic[_T]):
         return self._pending.progress()  # type: ignore[no-any-return]
 
     def result(self, timeout: typing.Optional[float] = None) -> _T:
-        """The result of the call, or what it raised."""
-        self._check_process()
+        """The result of the call, or what it raised.
+
+        In a callback, which runs on one of the context's workers, it computes what nobody has begun; there,
+        with a timeout, it only sleeps, which on a context of one thread ends in TimeoutError.
+        """
+        self._wait_as_worker(timeout)
         return super().result(timeout)
 
     def exception(self, timeout: typing.Optional[float] = None) -> typing.Optional[BaseException]:
-        """What the call raised, or None."""
-        self._check_process()
+        """What the call raised, or None; waits as result does."""
+        self._wait_as_worker(timeout)
         return super().exception(timeout)
+
+    def _wait_as_worker(self, timeout: typing.Optional[float]) -> None:
+        self._check_process()
+        # A worker that slept might be the one that the call waits for.
+        if timeout is None and not self.done() and self._pending is not None and self._pending.on_worker():
+            self._pending.wait()
 
     def _check_process(self) -> None:
         if self._process != os.getpid() and not self.done():

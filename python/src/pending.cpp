@@ -66,6 +66,8 @@ void Pending::wait() const {
     without_gil([&] { future_.wait(); });
 }
 
+bool Pending::on_worker() const noexcept { return future_.state()->context().on_worker(); }
+
 bool Pending::done() const { return future_.ready(); }
 
 py::tuple Pending::progress() const {
@@ -81,6 +83,7 @@ void bind_pending(py::module_& module) {
     py::class_<Pending>(module, "_Pending", py::is_final())
         .def("cancel", &Pending::cancel)
         .def("wait", &Pending::wait)
+        .def("on_worker", &Pending::on_worker)
         .def("done", &Pending::done)
         .def("progress", &Pending::progress);
 }

@@ -55,7 +55,10 @@ class Pending {
     }
 
     void cancel() const;
+    /// Work that nobody has begun runs on the calling thread.
     void wait() const;
+    /// Whether the calling thread is one of those that run such calls.
+    bool on_worker() const noexcept;
     bool done() const;
     py::tuple progress() const;
 

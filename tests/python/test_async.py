@@ -242,6 +242,33 @@ def test_callbacks_are_called_once(layer, rng):
     assert len(done) == 20
 
 
+WAITS_IN_CALLBACK = """
+import queue, threading, numpy as np, bitaxon as bx
+one = bx.ExecutionContext(threads=1)
+layer = bx.DenseLayer(20, 4, length=1024, weights=np.full((4, 20), 0.5), seed=1)
+X = np.full((5000, 20), 0.5)  # enough to be queued
+got = queue.Queue()
+def start():
+    layer.submit_forward_batch(X, context=one).add_done_callback(called)
+def called(future):
+    if threading.current_thread() is threading.main_thread():
+        return start()  # it was done too soon
+    got.put((layer.submit_forward_batch(X, context=one).result() == layer.forward_batch(X)).all())
+    got.put(type(layer.submit_forward_batch(np.nan * X, context=one).exception()).__name__)
+    try:
+        layer.submit_forward_batch(X, context=one).result(0.01)
+    except TimeoutError:
+        got.put("late")
+start()
+print(got.get(), got.get(), got.get())
+"""
+
+
+def test_callbacks_may_wait_for_calls_of_their_own_worker():
+    done = subprocess.run([sys.executable, "-c", WAITS_IN_CALLBACK], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("True InvalidValueError late\n", "")
+
+
 def test_populations_run_beside_their_caller():
     def population():
         return bx.Population(500, bx.rules.LIF, dt=1e-4, seed=3)
