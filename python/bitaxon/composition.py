@@ -4,6 +4,7 @@ correlated, or as independent, as each operation needs them."""
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import typing
 from collections import abc
@@ -15,9 +16,15 @@ from .errors import InvalidTypeError, InvalidValueError, UnknownNameError
 __all__ = ["Composition", "Insertion", "compose"]
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
+_ITSELF = "none with itself"
 _NEED = re.compile(r"([\w ,]+?)(?: with ([\w ,]+?))?: ([+-]?\d)")
 # Streams that compare with one number stay so: an AND takes the smaller threshold, an OR the larger.
 _KEEP_ORDER = {"minimum", "maximum", "median", "sort"}
+# What these remember of a step is gone a few steps later, so a shuffle buffer makes their outputs as good as
+# fresh. Saturating counters stay where they are for as long as any buffer holds.
+_SOON_FORGOTTEN = {"toggle_add", "mean", "sum", "add", "add_bipolar", "synchronise", "desynchronise", "decorrelate"}
+_NOTHING, _SHORT, _LONG = range(3)  # what a wire remembers
+_SHUFFLE_BITS = {"another": 4, "itself": 6}  # of a buffer's cell number, by what a stream is decorrelated with
 
 
 class Insertion(typing.NamedTuple):
@@ -29,12 +36,12 @@ class Insertion(typing.NamedTuple):
     """What it works on."""
     operation: str
     """What needed it."""
-    needed: int
-    """The SCC that the operation needs: -1, 0 or +1."""
+    needed: int | None
+    """The SCC that the operation needs: -1, 0 or +1; None: none of the operand with itself at other steps."""
 
     def __str__(self) -> str:
-        needed = f"{self.needed:+d}" if self.needed else "0"
-        return f"{self.circuit}({', '.join(self.operands)}) before {self.operation}, which needs SCC {needed}"
+        needed = "none with itself" if self.needed is None else f"SCC {self.needed:+d}" if self.needed else "SCC 0"
+        return f"{self.circuit}({', '.join(self.operands)}) before {self.operation}, which needs {needed}"
 
 
 class Composition(typing.NamedTuple):
@@ -51,9 +58,12 @@ class Composition(typing.NamedTuple):
 
 class _Wire(typing.NamedTuple):
     name: str
-    sources: frozenset[typing.Hashable]  # what its bits depend on
+    sources: frozenset[tuple[typing.Hashable, int]]  # what a bit depends on: of what source, how many steps ago
     order: typing.Hashable = None  # streams of one order compare with one number: SCC +1
-    remembers: bool = False  # a register is on its way
+    memory: int = _NOTHING  # if any, a bit depends on all earlier ones of its sources
+
+    def late(self, steps: int) -> frozenset[tuple[typing.Hashable, int]]:
+        return frozenset((source, delay + steps) for source, delay in self.sources)
 
 
 def compose(
@@ -75,7 +85,9 @@ def compose(
     Where SCC must be +1 or -1 and is not known to be, a synchroniser or desynchroniser comes in (V. T. Lee,
     A. Alaghi and L. Ceze, 2018). Where it must be 0, one of the two is isolated by delays (P.-S. Ting and
     J. P. Hayes, 2016), which needs streams without memory, such as Bernoulli's; where one comes from a register
-    it goes through a shuffle buffer of 16 cells instead, whose number is an input: 4 streams of 1/2.
+    it goes through a shuffle buffer of 16 cells instead, whose number is an input: 4 streams of 1/2. Operations
+    that need no correlation of a stream with itself, such as stanh, get what comes from adders and synchronisers
+    through one of 64 cells: 6 streams of 1/2.
 
     >>> made = bx.compose("y = multiply(subtract(a, b), a)")
     >>> print(made)
@@ -83,7 +95,8 @@ def compose(
     decorrelate(a) before multiply, which needs SCC 0
 
     Raises ValueError where more than two streams that do not share a source must have SCC +1: no small circuit
-    does that; encode them from one source.
+    does that; encode them from one source. Raises it too for an operand of stanh and the like that comes from a
+    counter, as stanh(stanh(x)): no small circuit makes it forget; draw it anew with bx.formats.reencode.
     """
     return _Composer(text, sources, depth).run(outputs)
 
@@ -101,7 +114,7 @@ class _Composer:
         self.lines: list[str] = []
         self.insertions: list[Insertion] = []
         self.made = 0
-        self.delay = 0
+        self.taken = {node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name)}
         self.assigned = {
             name.id
             for statement in self.tree.body
@@ -112,6 +125,11 @@ class _Composer:
         }
 
     def run(self, outputs: abc.Iterable[str] | None) -> Composition:
+        if isinstance(outputs, str):
+            raise InvalidTypeError(f"outputs: got {outputs!r}, expected several names, as in [{outputs!r}]")
+        chosen = None if outputs is None else list(outputs)
+        if chosen is not None and (not chosen or len(set(chosen)) < len(chosen)):
+            raise InvalidValueError(f"outputs: got {chosen}, expected at least one name, each once")
         named: list[str] = []
         for statement in self.tree.body:
             targets = statement.targets if isinstance(statement, ast.Assign) else []
@@ -127,7 +145,7 @@ class _Composer:
         unknown = set(self.sources) - set(self.widths)
         if unknown:
             raise UnknownNameError(f"sources: got {min(unknown)!r}, expected inputs: {', '.join(self.widths)}")
-        return Composition(Circuit(text, outputs=list(outputs or named)), tuple(self.insertions))
+        return Composition(Circuit(text, outputs=chosen or named), tuple(self.insertions))
 
     # Text to wires.
 
@@ -177,7 +195,7 @@ class _Composer:
                 raise self.wrong(node, "a name that has its value in a line above")
             self.widths[node.id] = width
             source = self.sources.get(node.id, ("own", node.id))
-            self.wires[node.id] = _Wire(node.id, frozenset([source]), source)
+            self.wires[node.id] = _Wire(node.id, frozenset([(source, 0)]), source)
         elif self.widths.get(node.id, 1) != width:
             raise self.wrong(node, f"a number of {width} bits")
         return self.wires[node.id]
@@ -192,27 +210,44 @@ class _Composer:
         for line in circuit.text.splitlines():
             if not re.fullmatch(r"\w+ : u\d+", line):  # inputs are declared once, on top
                 self.lines.append(_WORD.sub(lambda word: renamed.get(word[0], word[0]), line))
-        sources = frozenset[typing.Hashable]().union(*(wire.sources for wire in operands.values()))
-        orders = {wire.order for wire in operands.values()}
+        wires = operands.values()
+        delay = circuit.registers if operation == "isolate" else 0
+        sources = frozenset[tuple[typing.Hashable, int]]().union(*(wire.late(delay) for wire in wires))
+        orders = {wire.order for wire in wires}
         order = orders.pop() if operation in _KEEP_ORDER and len(orders) == 1 else None
-        remembers = circuit.registers > 0 or any(wire.remembers for wire in operands.values())
-        made = [_Wire(renamed[port], sources, order, remembers) for port in circuit.outputs]
+        memory = max(wire.memory for wire in wires)
+        if circuit.registers and not delay:
+            memory = max(memory, _SHORT if operation in _SOON_FORGOTTEN else _LONG)
+        made = [_Wire(renamed[port], sources, order, memory) for port in circuit.outputs]
         self.wires.update((wire.name, wire) for wire in made)
         return made
 
     def fresh(self, stem: str) -> str:
-        self.made += 1
-        return f"{stem}_{self.made - 1}"
+        """A name that no other begins with."""
+        while True:
+            name = f"{stem}_{self.made}"
+            self.made += 1
+            if not any(other == name or other.startswith(f"{name}_") for other in self.taken):
+                return name
 
     # Correlation.
 
     def correlate(self, operation: str, circuit: Circuit, operands: dict[str, _Wire]) -> None:
-        for ports, needed in needs(operation, circuit.inputs):
+        if circuits.info(operation).correlation == _ITSELF and operation != "isolate":
+            for port, wire in operands.items():
+                if wire.memory == _LONG:
+                    raise InvalidValueError(
+                        f"{operation}({wire.name}): got an operand that remembers earlier steps for long, expected "
+                        "one without memory: let it leave the circuit, and draw it anew (bx.formats.reencode)"
+                    )
+                if wire.memory:
+                    operands[port] = self.shuffle(operation, wire, "itself")
+        for ports, fixed, needed in needs(operation, circuit.inputs):
             wires = [operands[port] for port in ports]
-            if all(_scc(a, b) == needed for k, a in enumerate(wires) for b in wires[:k]):
-                continue
             if needed == 0:
-                self.isolate(operation, ports, operands)
+                self.isolate(operation, ports, fixed, operands)
+            elif all(_scc(a, b) == needed for k, a in enumerate(wires) for b in wires[:k]):
+                continue
             elif len(ports) > 2:
                 raise InvalidValueError(
                     f"{operation}({', '.join(wire.name for wire in wires)}): got operands of several sources, "
@@ -225,43 +260,56 @@ class _Composer:
                 order = ("synchronised", made[0].name) if needed > 0 else None
                 operands.update((port, wire._replace(order=order)) for port, wire in zip(ports, made))
 
-    def isolate(self, operation: str, ports: abc.Sequence[str], operands: dict[str, _Wire]) -> None:
-        for k, port in enumerate(ports):
-            if all(_scc(operands[port], operands[other]) == 0 for other in ports[:k]):
-                continue
+    def isolate(
+        self, operation: str, ports: abc.Sequence[str], fixed: abc.Sequence[str], operands: dict[str, _Wire]
+    ) -> None:
+        """Makes ports independent of one another and of the fixed ones."""
+        if self.widths.get(operands[ports[0]].name, 1) > 1:  # a number cannot be late
+            ports, fixed = fixed, ports
+        others = [operands[port] for port in fixed]
+        for port in ports:
             wire = operands[port]
+            related = [other for other in others if _scc(wire, other) != 0]
             # What remembers past bits overlaps with a delayed copy of them.
-            if any(operands[other].remembers for other in (port, *ports[:k])):
-                name, circuit = "decorrelate", circuits("decorrelate", address_bits=4)
-                number = _Wire(f"shuffle{sum(name.startswith('shuffle') for name in self.widths)}", frozenset())
-                self.widths[number.name] = 4
-                inputs = {"x": wire, "r": number}
-            else:
-                self.delay += 1
-                name, circuit = "isolate", circuits("isolate", steps=self.delay)
-                inputs = {"x": wire}
-            self.insertions.append(Insertion(name, (wire.name,), operation, 0))
-            made = self.inline(name, circuit, inputs, [])[0]
-            # Other steps, or other places: no bit of it is in step with what it was made from.
-            operands[port] = made._replace(sources=frozenset([("isolated", made.name)]), remembers=wire.remembers)
+            if related and any(other.memory for other in (wire, *related)):
+                operands[port] = self.shuffle(operation, wire, "another")
+            elif related:
+                used = frozenset[tuple[typing.Hashable, int]]().union(*(other.sources for other in others))
+                steps = next(steps for steps in itertools.count(1) if not wire.late(steps) & used)
+                self.insertions.append(Insertion("isolate", (wire.name,), operation, 0))
+                operands[port] = self.inline("isolate", circuits("isolate", steps=steps), {"x": wire}, [])[0]
+            others.append(operands[port])
+
+    def shuffle(self, operation: str, wire: _Wire, other: str) -> _Wire:
+        bits = _SHUFFLE_BITS[other]
+        name = next(name for k in itertools.count() if (name := f"shuffle{k}") not in self.taken)
+        self.taken.add(name)
+        self.widths[name] = bits
+        self.insertions.append(Insertion("decorrelate", (wire.name,), operation, 0 if other == "another" else None))
+        inputs = {"x": wire, "r": _Wire(name, frozenset())}
+        made = self.inline("decorrelate", circuits("decorrelate", address_bits=bits), inputs, [])[0]
+        # No bit is in step with what it was made from.
+        return made._replace(sources=frozenset([(("shuffled", made.name), 0)]), memory=wire.memory)
 
 
 def _scc(a: _Wire, b: _Wire) -> int | None:
     """+1, 0, or None where it is not known."""
     if a.order is not None and a.order == b.order:
         return 1
-    return None if a.name == b.name or a.sources & b.sources else 0
+    if a.memory or b.memory:
+        related = {source for source, _ in a.sources} & {source for source, _ in b.sources}
+        return None if related else 0
+    return None if a.sources & b.sources else 0
 
 
-def needs(operation: str, inputs: abc.Sequence[str]) -> list[tuple[tuple[str, ...], int]]:
-    """What circuits.info(operation).correlation says: groups of inputs, and the SCC of all pairs in each."""
-    groups: list[tuple[tuple[str, ...], int]] = []
+def needs(operation: str, inputs: abc.Sequence[str]) -> list[tuple[list[str], list[str], int]]:
+    """What circuits.info(operation).correlation says: groups of inputs, others, and the SCC of all pairs in the
+    group and of each in it with each other one."""
+    groups: list[tuple[list[str], list[str], int]] = []
     for first, second, value in _NEED.findall(circuits.info(operation).correlation):
-        left = _ports(first, inputs)
-        # "s with a, b" says nothing about a with b.
-        pairs: list[tuple[str, ...]]
-        pairs = [(x, y) for y in _ports(second, inputs) for x in left if x != y] if second else [tuple(left)]
-        groups.extend((pair, int(value)) for pair in pairs)
+        group = _ports(first, inputs)
+        others = [name for name in _ports(second, inputs) if name not in group]
+        groups.append((group, others, int(value)))
     return groups
 
 

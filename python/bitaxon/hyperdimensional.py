@@ -4,6 +4,7 @@ P. Kanerva, "The spatter code for encoding concepts at many levels" (1994), and 
 an introduction to computing in distributed representation with high-dimensional random vectors" (2009).
 """
 
+import hashlib
 import operator
 import typing
 
@@ -65,8 +66,9 @@ class Hypervector:
     def bundle(cls, vectors: typing.Iterable["Hypervector"], seed: typing.SupportsIndex = 0) -> "Hypervector":
         """The majority of the vectors, bit by bit: similar to each of them.
 
-        Of an even number of vectors as many ones as zeros may meet; such a bit is a fair one, drawn from the
-        seed, so that the result leans neither to zeros nor to any of the vectors.
+        Of an even number of vectors as many ones as zeros may meet; such a bit is a fair one, so that the result
+        leans neither to zeros nor to any of the vectors. It is drawn from the seed and what the vectors are: the
+        same in any order, and independent of the bits that other bundles draw.
         Raises InvalidShapeError for no vector and for different dimensions.
         """
         vectors = list(vectors)
@@ -82,7 +84,7 @@ class Hypervector:
                 digits.append(carry)
         more, equal = _compare(digits, len(vectors) // 2, first._words.size)
         if len(vectors) % 2 == 0:
-            ties = _bitaxon.encode([0.5], first._dimension, seed=seed, role="noise")[0]
+            ties = _bitaxon.encode([0.5], first._dimension, seed=seed, role="noise", sample=_key(vectors))[0]
             more |= equal & np.asarray(ties)
         return cls(more, first._dimension)
 
@@ -146,6 +148,12 @@ class Hypervector:
         if other._dimension != self._dimension:
             raise InvalidShapeError(f"vector: got {other._dimension} bits, expected {self._dimension}")
         return other._words
+
+
+def _key(vectors: typing.Iterable[Hypervector]) -> int:
+    """64 bits that depend on all of the vectors, not on their order. A sum: in an XOR equal ones would cancel."""
+    digests = (hashlib.blake2b(vector.words.tobytes(), digest_size=8).digest() for vector in vectors)
+    return sum(int.from_bytes(digest, "little") for digest in digests) % 2**64
 
 
 def _to_dimension(dimension: typing.SupportsIndex) -> int:

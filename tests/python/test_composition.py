@@ -1,5 +1,7 @@
 """Operations put together: what compose inserts, and that values come out right."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -17,10 +19,11 @@ def streams(rng, names, **shared):
     return values, made
 
 
-def shuffles(circuit):
+def shuffles(circuit, length=LENGTH):
+    numbers = re.findall(r"^(shuffle\d+) : u(\d)$", circuit.text, re.M)
     return {
-        name: np.stack([bx.encode([0.5], LENGTH, seed=500 + 10 * k + bit)[0] for bit in range(4)])
-        for k, name in enumerate(name for name in circuit.inputs if name.startswith("shuffle"))
+        name: np.stack([bx.encode([0.5], length, seed=500 + 10 * k + bit)[0] for bit in range(int(bits))])
+        for k, (name, bits) in enumerate(numbers)
     }
 
 
@@ -59,6 +62,29 @@ def test_operands_get_the_correlation_that_operations_need(rng, text, shared, in
 
 
 @pytest.mark.parametrize(
+    "text, inserted, value",
+    [
+        # Delays 1, 2 and 3: what spans several steps is isolated by more than it spans.
+        ("u = multiply(a, a); w = multiply(u, u); y = multiply(w, w)", "isolate " * 3, 0.9**8),
+        ("y = multiply(multiply(a, multiply(a, b)), stanh(b, states=4))", "isolate decorrelate", 0.81 * 0.5 * 0.5),
+        ("y = stanh(toggle_add(a, b))", "decorrelate", (np.tanh(4 * 0.4) + 1) / 2),
+        ("y = linear_gain(mean(a, b))", "decorrelate", 0.9),
+        ("wire_0_y = multiply(a, a); shuffle0 = toggle_add(wire_0_y, b); y = multiply(shuffle0, wire_0_y)",
+         "isolate decorrelate", (0.81 + 0.5) / 2 * 0.81),
+        ("y = multiply(isolate(multiply(a, a), steps=2), a)", "isolate", 0.9**3),
+    ],
+)  # fmt: skip
+def test_what_operands_remember_is_kept_out(text, inserted, value):
+    made, length = bx.compose(text, outputs=["y"]), 1 << 18
+    assert [i.circuit for i in made.insertions] == inserted.split()
+    operands = {"a": bx.encode([0.9], length, seed=3), "b": bx.encode([0.5], length, seed=4)}
+    operands = {name: stream for name, stream in operands.items() if name in made.circuit.inputs}
+    y = bx.decode(made.circuit(**operands, **shuffles(made.circuit, length), length=length), length)
+    # Chance is up to 0.003 here, with 8 steps in common; stanh's states and the buffers leave some more.
+    assert abs(y[0] - value) < (0.02 if "stanh(t" in text else 0.008)
+
+
+@pytest.mark.parametrize(
     "text, message",
     [
         ("y = multiply(a)", "2 operands: a, b"),
@@ -71,6 +97,7 @@ def test_operands_get_the_correlation_that_operations_need(rng, text, shared, in
         ("y = multiply(a, b); y = mean(a, b)", "a name without a value"),
         ("y = multiply(a, b", "line 1"),
         ("y = stanh(x, states=7)", "states: got 7"),
+        ("y = absolute(multiply_bipolar(stanh(a), b))", "remembers earlier steps"),
     ],
 )
 def test_wrong_texts_are_refused(text, message):
@@ -78,3 +105,6 @@ def test_wrong_texts_are_refused(text, message):
         bx.compose(text)
     with pytest.raises(ValueError, match="sources: got 'q'"):
         bx.compose("y = multiply(a, b)", sources={"q": 1})
+    for outputs in ([], ["y", "y"], "yy"):
+        with pytest.raises((ValueError, TypeError), match="outputs: got"):
+            bx.compose("y = multiply(a, b)", outputs=outputs)

@@ -44,6 +44,9 @@ def test_operations_equal_loops_over_bits(dimension):
 def test_ties_are_fair_and_lean_to_no_one():
     dimension = 40_000
     a, b = (Hypervector.random(dimension, seed=1, index=k) for k in range(2))
+    others = [Hypervector.random(dimension, seed=1, index=k) for k in range(2, 7)]
+    unrelated = [Hypervector.bundle(pair) for pair in ([a, b], others[:2], others[2:4], [a ^ b, others[4]])]
+    assert all(abs(v.similarity(w)) < 5 / dimension**0.5 for v in unrelated for w in unrelated if v is not w)
     bundled = Hypervector.bundle([a, b], seed=2)
     assert bundled == Hypervector.bundle([b, a], seed=2) != Hypervector.bundle([a, b], seed=3)
     # Where both agree the bit is theirs. Elsewhere, in about 20,000 places, it is fair: 5 sigma are 354.
