@@ -68,7 +68,11 @@ StreamArray encode_ratio(const ExecutionContext& context, std::span<const double
 void decode_ratio(const ExecutionContext& context, const StreamView& streams,
                   std::span<double> out) {
     decode(context, streams, Coding::unipolar, out);
-    for (double& value : out) value /= 1 - value;
+    const auto length = static_cast<double>(streams.length);
+    for (double& value : out) {
+        const double ones = std::round(value * length);
+        value = ones / (length - ones);
+    }
 }
 
 ExtendedStreams encode_extended(const ExecutionContext& context, std::span<const double> values,

@@ -110,8 +110,8 @@ void population_activations(std::span<const double> values, const PopulationCode
                             std::span<double> out) {
     check(code.neurons >= 3, "neurons", static_cast<double>(code.neurons), "3 or more");
     check(std::isfinite(code.low), "low", code.low, "a finite number");
-    check(code.high > code.low && std::isfinite(code.high), "high", code.high,
-          "a number above low");
+    check(code.high > code.low && std::isfinite(code.high - code.low), "high", code.high,
+          "a number above low, the difference finite");
     check(code.overlap > 0 && std::isfinite(code.overlap), "overlap", code.overlap, "above 0");
     if (out.size() / code.neurons != values.size() || out.size() % code.neurons != 0)
         throw_error(ErrorCode::invalid_shape, "out", fmt::format("{} values", out.size()),
@@ -167,6 +167,8 @@ void decode_delta(const StreamView& trains, double threshold, std::span<const do
         throw_error(ErrorCode::invalid_shape, "signals",
                     fmt::format("{} x {}", signals.rows, signals.columns),
                     fmt::format("{} x {}", trains.rows, trains.length));
+    for (std::size_t i = 0; i < starts.size(); ++i)
+        check(std::isfinite(starts[i]), fmt::format("starts[{}]", i), starts[i], "a finite number");
     check_length(trains.streams, trains.length);
     check_tails(trains);
     for (std::size_t i = 0; i < trains.rows; ++i) {

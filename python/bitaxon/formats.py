@@ -1,8 +1,9 @@
 """Numbers that take more than one stream, or more than [0, 1], and conversions between formats.
 
 **drawing hands keyword arguments on to encode: encoder, seed, layer, role, sample, first_index, context.
-Conversions by bits (to_bipolar) keep the streams; where no gate does it, reencode counts them and draws
-others.
+ValueError is raised for values outside the ranges named below, for sizes that disagree and for ones past the
+length, TypeError for other dtypes. Conversions by bits (to_bipolar) keep the streams; where no gate does it,
+reencode counts them and draws others.
 """
 
 import typing
@@ -55,14 +56,17 @@ class Extended(typing.NamedTuple):
 
 def constant(numbers: npt.ArrayLike, bits: int, length: int) -> _Words:
     """Whole numbers 0 ... 2^bits - 1 that stay the same over a stream, for inputs of circuits that take
-    numbers: (n, bits, ceil(length / 64)), the lowest bit first."""
+    numbers: (n, bits, ceil(length / 64)), the lowest bit first. bits: 1 to 24."""
     whole = np.asarray(numbers)
     if whole.ndim != 1 or whole.dtype.kind not in "iu":
         raise InvalidTypeError(f"numbers: got {whole.dtype} of shape {whole.shape}, expected whole ones, (n,)")
-    if not 1 <= bits <= 24:
-        raise InvalidValueError(f"bits: got {bits}, expected 1 to 24")
-    if whole.size and (whole.min() < 0 or whole.max() >> bits):
-        raise InvalidValueError(f"numbers: got {whole.min()} to {whole.max()}, expected 0 to {2**bits - 1}")
+    for name, number, most in (("bits", bits, 24), ("length", length, 2**31)):
+        if not isinstance(number, (int, np.integer)):
+            raise InvalidTypeError(f"{name}: got {type(number).__name__}, expected int")
+        if not 1 <= number <= most:
+            raise InvalidValueError(f"{name}: got {number}, expected 1 to {most}")
+    if whole.size and not 0 <= int(whole.min()) <= int(whole.max()) < 2 ** int(bits):
+        raise InvalidValueError(f"numbers: got {whole.min()} to {whole.max()}, expected 0 to {2 ** int(bits) - 1}")
     each = whole.astype(np.uint64)[:, None] >> np.arange(bits, dtype=np.uint64) & np.uint64(1)
     ones = _bitaxon.pack(np.ones(length, np.uint8))
     return np.asarray(each[:, :, None] * ones)
@@ -74,7 +78,7 @@ def encode_split(values: npt.ArrayLike, length: int, **drawing: typing.Any) -> S
 
 
 def decode_split(magnitudes: _Words, negative: npt.ArrayLike, length: int) -> _Floats:
-    """The values, (n,)."""
+    """The values, (n,). negative: (n,) bool, or whole numbers 0 and 1; ValueError or TypeError for others."""
     return _bitaxon._decode_split(magnitudes, negative, length)
 
 
@@ -102,8 +106,10 @@ def encode_extended(
     A product is XNOR of numerators over XNOR of denominators: between values, and between the two parts, SCC
     must be 0.
 
-    denominator  another encoder for the denominators. Bernoulli needs none; for others of one source
-                 (encoders.Sobol of one dimension, say) ValueError is raised
+    denominator  another encoder for the denominators. Bernoulli needs none: numerators then take the indices
+                 first_index ... first_index + n - 1, denominators the n after these, so the next call should begin
+                 at first_index + 2 n. With another encoder they take the numerators' indices. Where both are of
+                 one source (encoders.Sobol of one dimension, say) ValueError is raised
     """
     return Extended(*_bitaxon._encode_extended(values, length, denominator, drawing))
 
@@ -143,7 +149,7 @@ def to_bipolar(
     where negative. Raises ValueError if half is known to share a source with a stream.
 
     half      one stream of probability 1/2, SCC 0 with the others
-    negative  Split.negative
+    negative  Split.negative: (n,) bool, or whole numbers 0 and 1; None: no value is below 0
     """
     return _bitaxon._to_bipolar(streams, length, half, negative)
 

@@ -1,6 +1,7 @@
 """How alike streams are, how soon and how well they tell their values.
 
-Streams are (n, ceil(length / 64)) uint64; results are float64.
+Streams are (n, ceil(length / 64)) uint64; results are float64. Raises ValueError for arrays of other shapes, sizes
+that disagree, ones past the length, and numbers outside the ranges named below; TypeError for other dtypes.
 """
 
 import typing
@@ -55,13 +56,13 @@ def correlation_matrix(
 
 def autocorrelation(streams: _Words, length: int, lags: npt.ArrayLike, context: _Context = None) -> _Floats:
     """Of each stream with itself `lags` steps later, (n, lags): the estimate of G. E. P. Box and G. M. Jenkins,
-    1976, whose value at lag 0 is 1. 0 for constant streams."""
+    1976, whose value at lag 0 is 1. lags: 0 ... length - 1. 0 for constant streams."""
     return _bitaxon._autocorrelation(streams, _steps("lags", lags), length, context)
 
 
 def prefix_values(streams: _Words, length: int, lengths: npt.ArrayLike, context: _Context = None) -> _Floats:
     """Progressive precision (A. Alaghi and J. P. Hayes, 2014): the share of ones in the first `lengths` bits,
-    (n, lengths). lengths ascend."""
+    (n, lengths). lengths: 1 ... length, each larger than the one before."""
     return _bitaxon._prefix_values(streams, _steps("lengths", lengths), length, context)
 
 
@@ -73,7 +74,7 @@ def stability(
     context: _Context = None,
 ) -> _Floats:
     """1 - t / length, (n,), t the last length whose prefix is more than `threshold` away from the value (D. Wu et
-    al., 2020). values: probabilities, (n,); None: what the whole streams hold."""
+    al., 2020). threshold: in (0, 1). values: probabilities, (n,); None: what the whole streams hold."""
     return _bitaxon._stability(streams, length, threshold, values, context)
 
 
@@ -81,7 +82,7 @@ def normalised_stability(
     streams: _Words, length: int, threshold: float = 0.05, context: _Context = None
 ) -> _Floats:
     """stability over the largest that a stream with as many ones can have (D. Wu, R. Yin and J. San Miguel,
-    2021), (n,)."""
+    2021), (n,). threshold: in (0, 1)."""
     return _bitaxon._normalised_stability(streams, length, threshold, context)
 
 
@@ -106,7 +107,8 @@ def summarise_errors(
     estimates: npt.ArrayLike, expected: npt.ArrayLike, confidence: float = 0.95
 ) -> ErrorSummary:
     """Of independent runs: mean and root mean square of estimates - expected, (n,) both, and two-sided intervals,
-    Student's (1908) for the bias, the central limit theorem's for the mean square."""
+    Student's (1908) for the bias, the central limit theorem's for the mean square. n is 2 or more, numbers finite,
+    confidence in (0, 1); ValueError otherwise."""
     wanted = np.broadcast_to(np.asarray(expected, dtype=np.float64), np.shape(estimates))
     return ErrorSummary(*_bitaxon._summarise_errors(estimates, np.ascontiguousarray(wanted), confidence))
 

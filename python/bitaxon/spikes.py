@@ -1,7 +1,8 @@
 """Values to spike trains: packed streams (n, ceil(steps / 64)) whose bits are time steps.
 
 The codes that D. Auge, J. Hille, E. Mueller and A. Knoll name in A survey of encoding techniques for signal
-processing in spiking neural networks, 2021. Values are numbers in [0, 1], (n,).
+processing in spiking neural networks, 2021. Values are numbers in [0, 1], (n,). ValueError is raised for
+others, NaN too, for other shapes, and for parameters outside the ranges that are named.
 
     trains = bx.spikes.rate(values, 1000, max_rate=200)
     bx.plot.raster(bx.spikes.events(trains, 1000))
@@ -37,8 +38,8 @@ def rate(
     """Poisson trains (E. D. Adrian, 1926): a step has a spike with probability
     1 - exp(-value * max_rate * dt), that of at least one event, independently of all others.
 
-    max_rate    of value 1, in Hz
-    dt          seconds of a step
+    max_rate    of value 1, in Hz, 0 or above
+    dt          seconds of a step, above 0
     seed, ...   name the trains as encode's do; two trains of different names have SCC 0
     first_step  the trains begin with that step: any part is the same as that of the whole
     """
@@ -103,9 +104,9 @@ def population(
     """Gaussian receptive fields (S. M. Bohte, H. La Poutre and J. N. Kok, 2002): each value, in [low, high],
     excites several neurons, whose activations another code turns into trains.
 
-    neurons  for each value, at least 3; the centre of neuron k is low + (k - 1/2) w, w = (high - low) /
+    neurons  for each value, 3 to 2^20; the centre of neuron k is low + (k - 1/2) w, w = (high - low) /
              (neurons - 2)
-    overlap  the width of a field is w / overlap
+    overlap  above 0; the width of a field is w / overlap
     code     called with (n * neurons,) activations in [0, 1] and the steps: one of this module's
              functions; linear latency, silent up to 0.1, unless given
 
@@ -123,7 +124,8 @@ def delta(signals: npt.ArrayLike, threshold: float, *, context: _Context = None)
     threshold above its reference, which follows by that much, a spike down when it has fallen. One spike a
     step at most; the reference starts as the signal's first value.
 
-    signals  (n, steps) or (steps,)
+    signals    (n, steps) or (steps,), finite
+    threshold  above 0
     Returns (n, 2, ceil(steps / 64)), or (2, ceil(steps / 64)): the train of ups, the train of downs.
     """
     return _bitaxon._spikes_delta(signals, threshold, context)
@@ -134,7 +136,9 @@ def decode_delta(
 ) -> npt.NDArray[np.float64]:
     """The references that delta's trains stand for, (n, steps) or (steps,).
 
-    start  the first value of each signal, or of all
+    trains     as delta returns them
+    threshold  above 0
+    start      the first value of each signal, or of all, finite
     """
     signals = np.broadcast_to(np.asarray(start, dtype=np.float64), np.shape(trains)[:-2] or (1,))
     return _bitaxon._decode_delta(trains, steps, threshold, signals)

@@ -40,22 +40,6 @@ py::array as_double(const py::array& array) {
     return copy;
 }
 
-py::array as_array(py::handle object, const char* name) {
-    if (py::isinstance<py::array>(object)) return plain_array(object, name);
-    auto array = py::reinterpret_steal<py::array>(
-        Api::get().PyArray_FromAny_(object.ptr(), nullptr, 0, 0, 0, nullptr));
-    if (!array) {
-        const py::error_already_set why;
-        if (!why.matches(PyExc_ValueError) && !why.matches(PyExc_TypeError))
-            throw py::error_already_set(why);
-        throw_error(
-            ErrorCode::invalid_shape, name,
-            fmt::format("{} that is no array ({})", type_name(object), text_of(why.value())),
-            "rows of equal length");
-    }
-    return array;
-}
-
 std::string shape_text(std::span<const py::ssize_t> shape) {
     return shape.size() == 1 ? fmt::format("({},)", shape[0])
                              : fmt::format("({})", fmt::join(shape, ", "));
@@ -105,6 +89,22 @@ std::string shape_text(const py::array& array) { return shape_text(shape_of(arra
 
 bool is_float32(const py::array& numbers) { return numbers.dtype().num() == Api::NPY_FLOAT_; }
 
+py::array to_plain_array(py::handle object, const char* name) {
+    if (py::isinstance<py::array>(object)) return plain_array(object, name);
+    auto array = py::reinterpret_steal<py::array>(
+        Api::get().PyArray_FromAny_(object.ptr(), nullptr, 0, 0, 0, nullptr));
+    if (!array) {
+        const py::error_already_set why;
+        if (!why.matches(PyExc_ValueError) && !why.matches(PyExc_TypeError))
+            throw py::error_already_set(why);
+        throw_error(
+            ErrorCode::invalid_shape, name,
+            fmt::format("{} that is no array ({})", type_name(object), text_of(why.value())),
+            "rows of equal length");
+    }
+    return array;
+}
+
 py::array plain_array(py::handle array, const char* name) {
     PyTypeObject* plain = Api::get().PyArray_Type_;
     if (Py_TYPE(array.ptr()) == plain) return py::reinterpret_borrow<py::array>(array);
@@ -118,7 +118,7 @@ py::array plain_array(py::handle array, const char* name) {
 }
 
 py::array read_numbers(py::handle object, const char* name, Layout layout) {
-    const py::array array = as_array(object, name);
+    const py::array array = to_plain_array(object, name);
     if (is_readable(array, Api::NPY_DOUBLE_) &&
         (layout != Layout::packed || array.flags() & Api::NPY_ARRAY_C_CONTIGUOUS_))
         return array;

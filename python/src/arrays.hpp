@@ -27,6 +27,9 @@ enum class Layout {
 /// swapped bytes, elements between boundaries. @throws Error for what holds no real numbers
 py::array read_numbers(py::handle object, const char* name, Layout layout);
 
+/// What NumPy makes of an array or a list. @throws Error for rows of unequal length
+py::array to_plain_array(py::handle object, const char* name);
+
 /// A NumPy array, seen without the class that it may be derived from.
 /// @throws Error for a masked array, whose mask no call here would heed
 py::array plain_array(py::handle array, const char* name);

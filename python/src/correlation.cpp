@@ -126,6 +126,10 @@ py::array stabilities(py::handle streams, py::handle length, py::handle threshol
                          : packed_values(py::reinterpret_borrow<py::array>(given));
     return numbers_of(streams, length, 1, context,
                       [&](const auto& engine, const StreamView& view, std::span<double> out) {
+                          // To C++ no values are the streams' own.
+                          if (!given.is_none())
+                              check_vector(py::reinterpret_borrow<py::array>(given), "values",
+                                           view.streams);
                           stability(engine, view, limit, expected, out);
                       });
 }

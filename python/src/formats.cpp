@@ -7,7 +7,10 @@
 #include <bitaxon/core/error.hpp>
 #include <bitaxon/core/sources.hpp>
 
+#include <fmt/format.h>
+
 #include <array>
+#include <string_view>
 
 namespace bitaxon::python {
 namespace {
@@ -41,11 +44,25 @@ std::uint64_t read_length(py::handle length) {
     return to_unsigned(length, "length", 1, kMaxLength);
 }
 
-std::vector<std::uint8_t> read_signs(py::handle negative) {
-    const auto flags =
-        py::array_t<bool, py::array::c_style | py::array::forcecast>::ensure(negative);
-    if (!flags) throw py::error_already_set();
-    return {flags.data(), flags.data() + flags.size()};
+// One flag a stream: bools, or whole numbers 0 and 1.
+std::vector<std::uint8_t> read_signs(py::handle negative, std::size_t streams) {
+    const py::array given = to_plain_array(negative, "negative");
+    check_vector(given, "negative", streams);
+    if (streams == 0) return {};
+    if (std::string_view("biu").find(given.dtype().kind()) == std::string_view::npos)
+        throw_error(ErrorCode::invalid_type, "negative", "dtype " + text_of(given.dtype()), "bool");
+    const py::array numbers =
+        given.dtype().kind() == 'b'
+            ? py::array_t<double, py::array::c_style | py::array::forcecast>(given)
+            : read_vector(given, "negative");
+    std::vector<std::uint8_t> flags;
+    for (const double number : packed_values(numbers)) {
+        if (number != 0 && number != 1)
+            throw_error(ErrorCode::invalid_value, fmt::format("negative[{}]", flags.size()),
+                        fmt::format("{}", number), "False or True");
+        flags.push_back(number == 1);
+    }
+    return flags;
 }
 
 py::array signs_array(const std::vector<std::uint8_t>& negative) {
@@ -83,7 +100,7 @@ py::tuple split(py::handle values, py::handle length, const py::dict& options) {
 
 py::array split_values(py::handle magnitudes, py::handle negative, py::handle length) {
     const Streams read = read_set(magnitudes, "magnitudes", length);
-    const std::vector<std::uint8_t> signs = read_signs(negative);
+    const std::vector<std::uint8_t> signs = read_signs(negative, count(read));
     return values_of(count(read), [&](std::span<double> out) {
         decode_split(ExecutionContext::shared(), read.view, signs, out);
     });
@@ -168,7 +185,7 @@ py::object bipolar(py::handle streams, py::handle length, py::handle half, py::h
     const Streams other = read_set(half, "half", length);
     check_independent(sources_of(streams), sources_of(half));
     const std::vector<std::uint8_t> signs =
-        negative.is_none() ? std::vector<std::uint8_t>{} : read_signs(negative);
+        negative.is_none() ? std::vector<std::uint8_t>{} : read_signs(negative, count(read));
     StreamArray result = without_gil(
         [&] { return to_bipolar(ExecutionContext::shared(), read.view, other.view, signs); });
     return to_array(std::move(result), read.array.ndim() == 3);

@@ -82,10 +82,12 @@ py::array decode_delta_trains(py::handle trains, py::handle steps, py::handle th
                                       static_cast<py::ssize_t>(read.view.length)};
     if (read.array.ndim() < 3) shape.erase(shape.begin());
     py::array_t<double> signals(shape);
-    decode_delta(
-        read.view, step, packed_values(first),
-        row_major(std::span(signals.mutable_data(), static_cast<std::size_t>(signals.size())),
-                  static_cast<std::size_t>(read.view.length)));
+    naming("starts", "start", [&] {
+        decode_delta(
+            read.view, step, packed_values(first),
+            row_major(std::span(signals.mutable_data(), static_cast<std::size_t>(signals.size())),
+                      static_cast<std::size_t>(read.view.length)));
+    });
     return signals;
 }
 

@@ -22,7 +22,10 @@ def test_ratio():
     streams = formats.encode_ratio(values, 256, encoder=EXACT)
     assert np.array_equal(bx.decode(streams, 256), values / (1 + values))
     assert np.allclose(formats.decode_ratio(streams, 256), values, rtol=1e-15)
-    assert formats.decode_ratio(bx.encode([1.0], 10), 10)[0] == np.inf
+    ones = np.arange(50)  # 1 - 42/49 is not 7/49 in floats
+    streams = bx.pack((np.arange(49) < ones[:, None]).astype(np.uint8))
+    with np.errstate(divide="ignore"):
+        assert np.array_equal(formats.decode_ratio(streams, 49), ones / (49 - ones))
 
 
 def test_extended():
@@ -73,6 +76,7 @@ def test_reencode_counts_and_draws():
 
 
 STREAMS = bx.encode([0.5, 0.5], 100, seed=1)
+HALF = bx.encode([0.5], 100, seed=2)
 WRONG = {
     "split": (ValueError, "values", lambda: formats.encode_split([-1.5], 10)),
     "NaN": (ValueError, "values", lambda: formats.encode_extended([np.nan], 10)),
@@ -82,6 +86,15 @@ WRONG = {
     "summands": (ValueError, "summands", lambda: formats.encode_integral([0.5], 10, 0)),
     "keyword": (TypeError, "colour", lambda: formats.encode_split([0.5], 10, colour=1)),
     "signs": (ValueError, "negative", lambda: formats.decode_split(STREAMS, [True], 100)),
+    "sign shapes": (ValueError, "negative", lambda: formats.decode_split(STREAMS, [[True, False]], 100)),
+    "no signs": (ValueError, "negative", lambda: formats.to_bipolar(STREAMS, 100, HALF, negative=[])),
+    "ragged signs": (ValueError, "negative", lambda: formats.to_bipolar(STREAMS, 100, HALF, [[1], [1, 0]])),
+    "NaN signs": (TypeError, "negative", lambda: formats.decode_split(STREAMS, [np.nan, 1.0], 100)),
+    "text signs": (TypeError, "negative", lambda: formats.decode_split(STREAMS, ["", "no"], 100)),
+    "sign 2": (ValueError, r"negative\[1\]: got 2", lambda: formats.decode_split(STREAMS, [1, 2], 100)),
+    "constant bits": (TypeError, "bits", lambda: formats.constant([1], 1.5, 10)),
+    "constant length": (ValueError, "length", lambda: formats.constant([1], 2, -1)),
+    "large constant": (ValueError, "numbers", lambda: formats.constant(np.array([2**63], np.uint64), 2, 10)),
     "sizes": (ValueError, "denominators", lambda: formats.decode_extended(STREAMS, STREAMS[:1], 100)),
     "tails": (ValueError, "streams", lambda: formats.decode_ratio(STREAMS | np.uint64(2**63), 100)),
     "half": (ValueError, "half", lambda: formats.to_bipolar(STREAMS, 100, np.asarray(STREAMS))),

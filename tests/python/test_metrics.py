@@ -151,6 +151,7 @@ WORDS = np.zeros((2, 1), np.uint64)
         "ascending numbers from 1 to 64": lambda m: m.prefix_values(WORDS, 64, [3, 3]),
         "threshold: got 1": lambda m: m.stability(WORDS, 64, 1.0),
         r"values\[1\]: got nan": lambda m: m.stability(WORDS, 64, 0.1, [0.5, np.nan]),
+        r"values: got shape \(0,\)": lambda m: m.stability(WORDS, 64, 0.1, []),
         "streams: got shape": lambda m: m.discrepancy(WORDS[0], 64),
         "out: got shape": lambda m: m.correlation_matrix(WORDS, length=64, out=np.zeros((2, 3))),
         "out: got a strided array": lambda m: m.correlation_matrix(WORDS, length=64, out=np.zeros((2, 4))[:, ::2]),

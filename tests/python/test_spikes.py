@@ -101,6 +101,8 @@ WRONG = {
     "threshold": ("threshold", lambda: spikes.delta([0.5, 0.6], 0)),
     "NaN signal": ("signals", lambda: spikes.delta([0.5, np.nan], 0.1)),
     "axes": ("signals", lambda: spikes.delta(np.zeros((2, 2, 2)), 0.1)),
+    "NaN start": (r"start\[0\]: got nan", lambda: spikes.decode_delta(np.zeros((2, 1), np.uint64), 10, 0.1, np.nan)),
+    "wide": ("high", lambda: spikes.population([0.5], 10, low=-1e308, high=1e308)),
     "trains": ("trains", lambda: spikes.decode_delta(np.zeros((3, 1), np.uint64), 10, 0.1)),
 }
 

@@ -79,8 +79,8 @@ StreamArray encode_delta(const ExecutionContext& context, const MatrixView<const
                          double threshold);
 
 /// The reference after each step, from starts[i] on: signals(i, t). It is within `threshold` of the
-/// signal wherever that moves by at most so much a step. @throws Error for dirty tails and other
-/// sizes
+/// signal wherever that moves by at most so much a step. @throws Error for dirty tails, NaN and
+/// infinity, and other sizes
 void decode_delta(const StreamView& trains, double threshold, std::span<const double> starts,
                   const MatrixView<double>& signals);
 
