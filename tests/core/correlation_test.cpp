@@ -1,4 +1,6 @@
 // SCC against its definition, counted bit by bit, and on streams whose correlation is known.
+#include "expect_error.hpp"
+
 #include <bitaxon/core/correlation.hpp>
 
 #include <bitaxon/core/encode.hpp>
@@ -61,19 +63,6 @@ StreamArray complement(const StreamArray& streams) {
         result.row(0)[k] =
             ~result.row(0)[k] & (k % words + 1 == words ? tail_mask(streams.length()) : ~u64{0});
     return result;
-}
-
-template <class Call>
-void expect_error(ErrorCode code, const std::vector<std::string>& parts, Call&& call) {
-    try {
-        call();
-        ADD_FAILURE() << "no error, expected one with '" << parts.front() << "'";
-    } catch (const Error& error) {
-        EXPECT_EQ(error.code(), code) << error.what();
-        for (const std::string& part : parts)
-            EXPECT_NE(std::string{error.what()}.find(part), std::string::npos)
-                << "'" << part << "' is missing in: " << error.what();
-    }
 }
 
 const std::vector<double> kValues = {0.05, 0.2, 0.5, 0.5, 0.9};

@@ -1,4 +1,6 @@
 // The encoders, bit by bit against their definitions; the oracles share no code with the library.
+#include "expect_error.hpp"
+
 #include <bitaxon/core/encode.hpp>
 
 #include <bitaxon/core/error.hpp>
@@ -112,20 +114,6 @@ std::vector<ExecutionContext> every_tier_and_thread_count() {
                 contexts.emplace_back(
                     ContextOptions{.threads = threads, .tier = std::string{tier.name}, .seed = 0});
     return contexts;
-}
-
-/// Runs `call` and checks that it throws an Error of that code whose text holds all `parts`.
-template <class Call>
-void expect_error(ErrorCode code, const std::vector<std::string>& parts, Call&& call) {
-    try {
-        call();
-        ADD_FAILURE() << "no error, expected one with '" << parts.front() << "'";
-    } catch (const Error& error) {
-        EXPECT_EQ(error.code(), code) << error.what();
-        for (const std::string& part : parts)
-            EXPECT_NE(std::string{error.what()}.find(part), std::string::npos)
-                << "'" << part << "' is missing in: " << error.what();
-    }
 }
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();

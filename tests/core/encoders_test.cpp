@@ -1,4 +1,6 @@
 // Streams of every encoder: bits by their definition, in any order, and what products of them are.
+#include "expect_error.hpp"
+
 #include <bitaxon/core/encode.hpp>
 
 #include <bitaxon/core/error.hpp>
@@ -41,19 +43,6 @@ u64 ones(const StreamArray& streams, std::size_t i) {
 u64 both(const StreamArray& a, std::size_t i, const StreamArray& b, std::size_t j) {
     return context().kernels().and_popcount(a.view().stream(0, i), b.view().stream(0, j),
                                             a.words_per_stream());
-}
-
-template <class Call>
-void expect_error(const std::vector<std::string>& parts, Call&& call) {
-    try {
-        call();
-        ADD_FAILURE() << "no error, expected one with '" << parts.front() << "'";
-    } catch (const Error& error) {
-        EXPECT_EQ(error.code(), ErrorCode::invalid_value) << error.what();
-        for (const std::string& part : parts)
-            EXPECT_NE(std::string{error.what()}.find(part), std::string::npos)
-                << "'" << part << "' is missing in: " << error.what();
-    }
 }
 
 const std::vector<double> kValues = {0,       1,           0.5,   0.3,     1.0 / 3,

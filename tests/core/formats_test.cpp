@@ -1,4 +1,6 @@
 // Formats: values go to streams and come back, and conversions keep them.
+#include "expect_error.hpp"
+
 #include <bitaxon/core/formats.hpp>
 
 #include <bitaxon/core/error.hpp>
@@ -23,19 +25,6 @@ const ExecutionContext& context() {
 
 bool bit(const StreamView& view, std::size_t row, std::size_t i, u64 t) {
     return view.stream(row, i)[t / 64] >> (t % 64) & 1;
-}
-
-template <class Call>
-void expect_error(ErrorCode code, const std::vector<std::string>& parts, Call&& call) {
-    try {
-        call();
-        ADD_FAILURE() << "no error, expected one with '" << parts.front() << "'";
-    } catch (const Error& error) {
-        EXPECT_EQ(error.code(), code) << error.what();
-        for (const std::string& part : parts)
-            EXPECT_NE(std::string{error.what()}.find(part), std::string::npos)
-                << "'" << part << "' is missing in: " << error.what();
-    }
 }
 
 // Streams of one whole period are exact for multiples of 1/256.

@@ -1,4 +1,6 @@
 // Number sequences against their definitions, one number at a time.
+#include "expect_error.hpp"
+
 #include <bitaxon/core/sequences.hpp>
 
 #include <bitaxon/core/error.hpp>
@@ -27,20 +29,6 @@ std::vector<u32> numbers(const Encoder& encoder, std::size_t count, u64 first = 
     std::vector<u32> result(count);
     Sequence(encoder, stream).fill(first, result, threshold);
     return result;
-}
-
-template <class Call>
-void expect_error(const std::vector<std::string>& parts, Call&& call,
-                  ErrorCode code = ErrorCode::invalid_value) {
-    try {
-        call();
-        ADD_FAILURE() << "no error, expected one with '" << parts.front() << "'";
-    } catch (const Error& error) {
-        EXPECT_EQ(error.code(), code) << error.what();
-        for (const std::string& part : parts)
-            EXPECT_NE(std::string{error.what()}.find(part), std::string::npos)
-                << "'" << part << "' is missing in: " << error.what();
-    }
 }
 
 // A register as hardware has it, one flip-flop an element.

@@ -1,4 +1,6 @@
 // Spike codes, step by step against their formulas.
+#include "expect_error.hpp"
+
 #include <bitaxon/core/spike_encoders.hpp>
 
 #include <bitaxon/core/error.hpp>
@@ -30,20 +32,6 @@ std::vector<u64> steps_of(const StreamArray& trains, std::size_t i, std::size_t 
     for (u64 step = 0; step < trains.length(); ++step)
         if (spike(trains, i, step, row)) steps.push_back(step);
     return steps;
-}
-
-template <class Call>
-void expect_error(const std::vector<std::string>& parts, Call&& call,
-                  ErrorCode code = ErrorCode::invalid_value) {
-    try {
-        call();
-        ADD_FAILURE() << "no error, expected one with '" << parts.front() << "'";
-    } catch (const Error& error) {
-        EXPECT_EQ(error.code(), code) << error.what();
-        for (const std::string& part : parts)
-            EXPECT_NE(std::string{error.what()}.find(part), std::string::npos)
-                << "'" << part << "' is missing in: " << error.what();
-    }
 }
 
 const std::vector<double> kValues = {0, 1, 0.5, 0.25, 0.75, 1.0 / 3, 0.01, 0.99, 0.123};
