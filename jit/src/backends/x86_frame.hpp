@@ -11,6 +11,8 @@
 
 namespace bitaxon::jit {
 
+constexpr bool is_wide(Type type) { return lane_bytes(type) == 8; }
+
 // General registers with a fixed meaning; the first three are the function's arguments.
 namespace x86_register {
 inline constexpr asmjit::x86::Gp frame = asmjit::x86::rdi;  ///< only in the prologue

@@ -224,8 +224,6 @@ constexpr std::size_t column(Type type) {
     }
 }
 
-constexpr bool is_wide(Type type) { return lane_bytes(type) == 8; }
-
 OperandRules avx2_rules(const Node& node, Form form) {
     switch (form) {
     case Form::unary:

@@ -16,6 +16,11 @@ namespace bitaxon::jit {
 inline constexpr std::uint8_t kX86MaskVector = 15;
 inline constexpr std::uint8_t kX86MaskRegister = 7;
 
+/// The k register of a mask's place.
+inline asmjit::x86::KReg mask_of(std::uint8_t r) {
+    return asmjit::x86::k(r - std::uint32_t{kFirstMaskRegister});
+}
+
 class X86Writer {
   public:
     X86Writer(asmjit::x86::Assembler& out, const Body& body, Target target, const X86Frame& frame,
