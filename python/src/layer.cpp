@@ -248,7 +248,6 @@ negative, which unipolar coding has not.)")
         .def("__repr__", [](const Held<Layer>& self) { return self->repr(); });
     bind_context_of(type);
     bind_forward_paths(type, kDocs, [](const Layer& layer) { return layer.length(); });
-    bind_pool2d(module);
 }
 
 }  // namespace bitaxon::python

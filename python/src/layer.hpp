@@ -46,9 +46,6 @@ extern const LayerKind kDenseKind;
 extern const LayerKind kFlattenKind;
 extern const LayerKind kMaxPool2dKind;
 
-/// The layers without weights; bind_layer calls it.
-void bind_pool2d(py::module_& module);
-
 const LayerKind& kind_of(const Layer& layer);
 
 /// Constructor arguments that make the layer again, and its redraw count, without its arrays.
