@@ -3,6 +3,7 @@
 #include <bitaxon/core/error.hpp>
 
 #include <fmt/format.h>
+#include <unsupported/Eigen/SpecialFunctions>
 
 #include <algorithm>
 #include <bit>
@@ -98,54 +99,22 @@ double largest_distance(const std::uint64_t* words, std::uint64_t length, double
     return most;
 }
 
-// The regularised incomplete beta function at x by its continued fraction (Lentz), for Student's
-// distribution: P(|T| <= t) = 1 - I(n / (n + t^2); n / 2, 1 / 2).
-double incomplete_beta(double a, double b, double x) {
-    if (x <= 0 || x >= 1) return x <= 0 ? 0 : 1;
-    if (x > (a + 1) / (a + b + 2)) return 1 - incomplete_beta(b, a, 1 - x);
-    const double front = std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) +
-                                  a * std::log(x) + b * std::log1p(-x)) /
-                         a;
-    constexpr double kTiny = 1e-300;
-    double c = 1, d = 1 / (1 - (a + b) * x / (a + 1)), f = d;
-    for (int m = 1; m < 100000; ++m) {
-        const double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
-        const double odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
-        double change = 1;
-        for (const double term : {even, odd}) {
-            d = 1 + term * d;
-            c = 1 + term / c;
-            d = 1 / (d == 0 ? kTiny : d);
-            c = c == 0 ? kTiny : c;
-            f *= c * d;
-            change = c * d;
-        }
-        if (std::abs(change - 1) < 1e-15) break;
-    }
-    return front * f;
-}
-
-// The t with inside(t) == confidence, inside rising from 0.
-template <class Inside>
-double two_sided(double confidence, Inside&& inside) {
-    double low = 0, high = 1;
-    while (inside(high) < confidence && high < 1e15) high *= 2;
-    for (int k = 0; k < 200 && low < high; ++k) {
-        const double middle = std::midpoint(low, high);
-        if (middle == low || middle == high) break;
-        (inside(middle) < confidence ? low : high) = middle;
-    }
-    return high;
-}
-
+// The t that a variable of Student's distribution stays within with this probability: beyond it lies
+// the regularised incomplete beta function I(n / (n + t^2); n / 2, 1 / 2).
 double student(double confidence, double n) {
-    return two_sided(confidence,
-                     [n](double t) { return 1 - incomplete_beta(n / 2, 0.5, n / (n + t * t)); });
+    const auto is_within = [=](double t) {
+        return Eigen::numext::betainc(n / 2, 0.5, n / (n + t * t)) <= 1 - confidence;
+    };
+    double low = 0, high = 1;
+    while (!is_within(high) && high < 1e15) high *= 2;
+    for (;;) {
+        const double middle = std::midpoint(low, high);
+        if (middle == low || middle == high) return high;
+        (is_within(middle) ? high : low) = middle;
+    }
 }
 
-double normal(double confidence) {
-    return two_sided(confidence, [](double z) { return std::erf(z * std::sqrt(0.5)); });
-}
+double normal(double confidence) { return -Eigen::numext::ndtri((1 - confidence) / 2); }
 
 }  // namespace
 

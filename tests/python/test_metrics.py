@@ -126,8 +126,9 @@ def test_error_summaries_are_textbook_intervals(rng):
     half = 1.959964 * (errors**2).std(ddof=1) / np.sqrt(10)
     assert np.isclose(s.rmse_high, np.sqrt((errors**2).mean() + half), rtol=1e-6)
     # Cauchy's, t with one degree: t(0.99) = tan(0.99 pi / 2).
-    s = bx.metrics.summarise_errors([0.0, 1.0], [0.0, 0.0], confidence=0.99)
-    assert np.isclose(s.bias_high - s.bias, np.tan(0.99 * np.pi / 2) * 0.5)
+    for confidence in (0.99, 1 - 1e-12):
+        s = bx.metrics.summarise_errors([0.0, 1.0], [0.0, 0.0], confidence=confidence)
+        assert np.isclose(s.bias_high - s.bias, 0.5 / np.tan((1 - confidence) * np.pi / 2))
     # 400 intervals of 90 % miss 40 times, give or take 6.
     missed = 0
     for row in rng.normal(0, 1, (400, 12)):
