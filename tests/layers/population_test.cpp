@@ -442,8 +442,8 @@ TEST(Population, NaNNamesVariableNeuronAndStep) {
 }
 
 TEST(Population, CancellingLeavesAWholeNumberOfSteps) {
-    Population population(2000, jit::built_in_rule("HodgkinHuxley"), {.dt = 1e-5, .seed = 1});
-    Population same(2000, jit::built_in_rule("HodgkinHuxley"), {.dt = 1e-5, .seed = 1});
+    Population population(2, jit::built_in_rule("HodgkinHuxley"), {.dt = 1e-5, .seed = 1});
+    Population same(2, jit::built_in_rule("HodgkinHuxley"), {.dt = 1e-5, .seed = 1});
     std::stop_source stop;
     Monitor monitor{.progress =
                         [&](std::size_t done, std::size_t) {
@@ -453,15 +453,15 @@ TEST(Population, CancellingLeavesAWholeNumberOfSteps) {
                         },
                     .stop = stop.get_token()};
     try {
-        population.run(one_thread(), 10, 1'000'000, monitor);
+        population.run(one_thread(), 10, 10'000'000, monitor);
         FAIL() << "not cancelled";
     } catch (const Error& error) {
         EXPECT_EQ(error.code(), ErrorCode::cancelled);
     }
     const std::uint64_t steps = population.step_count();
-    EXPECT_LT(steps, 1'000'000u);
+    EXPECT_LT(steps, 10'000'000u);
     same.run(one_thread(), 10, steps);
-    EXPECT_EQ(same.values<double>("v")[1999], population.values<double>("v")[1999]);
+    EXPECT_EQ(same.values<double>("v")[1], population.values<double>("v")[1]);
 }
 
 TEST(Population, ProgressReachesTheTotal) {
