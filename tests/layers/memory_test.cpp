@@ -16,10 +16,13 @@ namespace {
 
 std::atomic<long> allocations{0};
 
-void* counted(std::size_t bytes, std::size_t alignment) {
+void* counted(std::size_t bytes, std::size_t alignment) noexcept {
     allocations.fetch_add(1, std::memory_order_relaxed);
     const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
-    void* memory = std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);
+    return std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);
+}
+
+void* or_bad_alloc(void* memory) {
     if (memory == nullptr) throw std::bad_alloc();
     return memory;
 }
@@ -29,10 +32,13 @@ void* counted(std::size_t bytes, std::size_t alignment) {
 // Every allocation of this executable through C++ is counted. oneTBB's tasks come from its own
 // pool.
 [[gnu::noinline]] void* operator new(std::size_t bytes) {
-    return counted(bytes, alignof(std::max_align_t));
+    return or_bad_alloc(counted(bytes, alignof(std::max_align_t)));
 }
 [[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment) {
-    return counted(bytes, static_cast<std::size_t>(alignment));
+    return or_bad_alloc(counted(bytes, static_cast<std::size_t>(alignment)));
+}
+[[gnu::noinline]] void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+    return counted(bytes, alignof(std::max_align_t));
 }
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
