@@ -18,7 +18,7 @@ constexpr Operation kOperations[] = {&kernels::KernelTable::dense_and,
 
 class StreamedDense final : public StreamedLayer {
   public:
-    StreamedDense(const kernels::KernelTable& kernels, const DenseState& layer, std::size_t slots,
+    StreamedDense(const ExecutionContext& context, const DenseState& layer, std::size_t slots,
                   std::uint64_t forward_seed, std::uint64_t first_sample);
 
     void advance(std::uint64_t word, std::span<const std::size_t> active,
@@ -49,14 +49,15 @@ class StreamedDense final : public StreamedLayer {
     std::vector<std::int64_t> moment_sums_;
 };
 
-StreamedDense::StreamedDense(const kernels::KernelTable& kernels, const DenseState& layer,
+StreamedDense::StreamedDense(const ExecutionContext& context, const DenseState& layer,
                              std::size_t slots, std::uint64_t forward_seed,
                              std::uint64_t first_sample)
-    : StreamedLayer(kernels, layer, slots), inputs_(layer.inputs()), neurons_(layer.outputs()),
-      panels_(layer.drawn->by_time()), row_words_(padded_words(inputs_)), key_a_(slots * inputs_),
-      key_b_(key_a_.size()), rows_(slots * row_words_), increments_(slots * neurons_),
-      moment_bits_(slots), moments_(increments_.size()),
-      leader_rows_((1 + kMomentRows) * row_words_), moment_sums_((1 + kMomentRows) * neurons_) {
+    : StreamedLayer(context.kernels(), layer, slots), inputs_(layer.inputs()),
+      neurons_(layer.outputs()), panels_(layer.drawn->by_time(context)),
+      row_words_(padded_words(inputs_)), key_a_(slots * inputs_), key_b_(key_a_.size()),
+      rows_(slots * row_words_), increments_(slots * neurons_), moment_bits_(slots),
+      moments_(increments_.size()), leader_rows_((1 + kMomentRows) * row_words_),
+      moment_sums_((1 + kMomentRows) * neurons_) {
     for (std::size_t slot = 0; slot < slots; ++slot)
         kernels_.stream_keys(key_base(layer.stream_seed(forward_seed), layer.options.id,
                                       Role::input, first_sample + slot),
@@ -163,8 +164,7 @@ void StreamedDense::add_moments(std::uint64_t word, std::size_t slot, const std:
 std::unique_ptr<StreamedLayer> DenseState::streamed(const ExecutionContext& context,
                                                     std::size_t slots, std::uint64_t forward_seed,
                                                     std::uint64_t first_sample) const {
-    return std::make_unique<StreamedDense>(context.kernels(), *this, slots, forward_seed,
-                                           first_sample);
+    return std::make_unique<StreamedDense>(context, *this, slots, forward_seed, first_sample);
 }
 
 }  // namespace bitaxon

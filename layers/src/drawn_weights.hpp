@@ -88,7 +88,8 @@ class SignedPanels {
     bool has_signs() const noexcept { return !signs_.empty(); }
 
     /// The words of one stream, in the order of time.
-    void write(std::size_t row, std::size_t stream, const std::uint64_t* words, bool negative);
+    void write(const ExecutionContext& context, std::size_t row, std::size_t stream,
+               const std::uint64_t* words, bool negative);
     void read(std::size_t row, std::size_t stream, std::uint64_t* words) const;
     /// All words of one segment of a row in a chunk.
     void read_segment(std::size_t row, std::size_t chunk, std::size_t segment,
@@ -135,7 +136,7 @@ class DrawnWeights {
     const SignedPanels& panels() const noexcept { return panels_; }
 
     /// For reading all inputs a word of time at a time. Made at the first call.
-    const SignedPanels& by_time() const;
+    const SignedPanels& by_time(const ExecutionContext& context) const;
 
     /// What each weight's stream stands for: its share of ones, coded, in [-1, 1]. A row a row.
     std::span<const double> values() const noexcept { return values_; }

@@ -139,7 +139,7 @@ Network Network::load(const std::filesystem::path& path, const ExecutionContext&
                 skips.push_back({to_unsigned(skip.at(0)), to_unsigned(skip.at(1))});
         return Network(std::move(layers), context, std::move(skips));
     } catch (const Error& error) {
-        if (error.code() == ErrorCode::file) throw;
+        if (error.code() == ErrorCode::file || error.code() == ErrorCode::cancelled) throw;
         damaged(path, fmt::format("layer {}: {}", layers.size(), error.what()));
     } catch (const Json::exception& error) {
         damaged(path, error.what());

@@ -131,8 +131,9 @@ void run_streamed(const ExecutionContext& context, std::span<const Layer::State*
 
     const auto run_block = [&](std::size_t first, std::size_t count, Job& job) {
         std::vector<std::unique_ptr<StreamedLayer>> chain;
+        const ExecutionContext watched = context.watched({.progress = {}, .stop = {}, .job = &job});
         for (const Layer::State* layer : layers)
-            chain.push_back(layer->streamed(context, count, seed, options.forward.sample + first));
+            chain.push_back(layer->streamed(watched, count, seed, options.forward.sample + first));
         std::visit(
             [&](const auto& view) {
                 for (std::size_t s = 0; s < count; ++s)
