@@ -8,13 +8,7 @@
 namespace bitaxon {
 namespace {
 
-using Operation = void (*kernels::KernelTable::*)(const kernels::DenseProduct&) noexcept;
-
 constexpr std::size_t kMomentRows = 2;  // leader's positive and negative weights
-
-constexpr Operation kOperations[] = {&kernels::KernelTable::dense_and,
-                                     &kernels::KernelTable::dense_xor,
-                                     &kernels::KernelTable::dense_signed};
 
 class StreamedDense final : public StreamedLayer {
   public:
@@ -95,8 +89,7 @@ void StreamedDense::advance(std::uint64_t word, std::span<const std::size_t> act
                                    .out = rows_.data() + r * row_words_});
     }
     const Coding coding = layer_.options.coding;
-    multiply(word, rows_.data(), active.size(), kOperations[static_cast<std::size_t>(coding)],
-             increments_.data());
+    multiply(word, rows_.data(), active.size(), product_of(coding), increments_.data());
     const auto products = static_cast<std::int64_t>(inputs_ * bits_in(word));
     for (std::size_t r = 0; r < active.size(); ++r) {
         std::int64_t* increments = increments_.data() + r * neurons_;

@@ -13,7 +13,9 @@ using kernels::kPanelNeurons;
 WeightLayout::WeightLayout(std::size_t streams, std::size_t segments, std::size_t words_per_stream,
                            std::size_t chunk_words, std::vector<std::size_t> places,
                            std::size_t group_rows)
-    : segments_(segments), segment_streams_(streams / segments),
+    : streams_(streams), segments_(segments),
+      segment_streams_((places.empty() ? streams : *std::ranges::max_element(places) + 1) /
+                       segments),
       words_per_stream_(words_per_stream), chunk_words_(chunk_words), places_(std::move(places)),
       group_rows_(group_rows) {}
 

@@ -319,9 +319,10 @@ void Network::forward_prepacked(const ExecutionContext& context, const StreamVie
     state_->layer(state_->layers.size() - 1).check_outputs(streams, outputs);
     state_->run(
         context, true, outputs, options, [](const Job&) {},
-        [&](const Engine& engine, std::size_t first, std::size_t count, const std::uint64_t*,
+        [&](const Engine& engine, std::size_t first, std::size_t count, const std::uint64_t* bases,
             std::int64_t* sums, Scratch& scratch) {
-            state_->layer(0).sum_streams(engine, streams.rows_from(first, count), sums, scratch);
+            state_->layer(0).sum_streams(engine, streams.rows_from(first, count), bases, sums,
+                                         scratch);
         });
 }
 

@@ -113,10 +113,9 @@ void run_streamed(const ExecutionContext& context, std::span<const Layer::State*
         throw_error(ErrorCode::invalid_shape, "lengths", fmt::format("{} values", lengths.size()),
                     fmt::format("{} (samples), or none", total));
 
-    if (options.stop == Stop::argmax && layers.back()->takes_values())
+    if (options.stop == Stop::argmax && !layers.back()->stops_early())
         throw_error(ErrorCode::invalid_value, "stop", "'argmax'",
-                    fmt::format("'none': the noise of {}), which has no weights, is not counted",
-                                layers.back()->call()));
+                    fmt::format("'none': the noise of {}) is not counted", layers.back()->call()));
 
     const std::uint64_t words = words_for(length);
     const std::uint64_t looks = (words - 1) / block_words;
