@@ -14,6 +14,22 @@ namespace bitaxon {
 namespace {
 
 constexpr std::size_t kHugePage = std::size_t{1} << 21;
+constexpr std::size_t kMapped = std::size_t{1} << 26;
+
+// Pages that are zero without being touched, from the start of a huge page on.
+void* map_zeros(std::size_t bytes) {
+    if (bytes > SIZE_MAX - 2 * kHugePage) throw std::bad_alloc();
+    const std::size_t rounded = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+    void* mapped = ::mmap(nullptr, rounded + kHugePage, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED) throw std::bad_alloc();
+    auto* begin = static_cast<std::byte*>(mapped);
+    const std::size_t before =
+        (kHugePage - reinterpret_cast<std::uintptr_t>(begin) % kHugePage) % kHugePage;
+    if (before != 0) ::munmap(begin, before);
+    ::munmap(begin + before + rounded, kHugePage - before);
+    return begin + before;
+}
 
 }  // namespace
 
@@ -22,12 +38,16 @@ AlignedWords::AlignedWords(std::size_t words) : size_(words) {
     if (words > SIZE_MAX / sizeof(std::uint64_t)) throw std::bad_alloc();
     const std::size_t bytes = words * sizeof(std::uint64_t);
     const std::size_t alignment = bytes < 2 * kHugePage ? kAlignment : kHugePage;
-    void* memory = ::operator new (bytes, std::align_val_t{alignment});
-    words_ = {static_cast<std::uint64_t*>(memory), Free{alignment}};
+    // What is large comes zeroed: who writes it touches it first, on many threads, and may be
+    // stopped meanwhile.
+    const std::size_t mapped = bytes < kMapped ? 0 : bytes;
+    void* memory =
+        mapped != 0 ? map_zeros(bytes) : ::operator new (bytes, std::align_val_t{alignment});
+    words_ = {static_cast<std::uint64_t*>(memory), Free{alignment, mapped}};
     // Weights beyond the caches are read in long runs, which huge pages make faster. A system that
     // declines costs nothing.
     if (alignment == kHugePage) ::madvise(memory, bytes, MADV_HUGEPAGE);
-    std::memset(memory, 0, bytes);
+    if (mapped == 0) std::memset(memory, 0, bytes);
 }
 
 AlignedWords::AlignedWords(const AlignedWords& other) : AlignedWords(other.size_) {
@@ -40,7 +60,10 @@ AlignedWords& AlignedWords::operator=(const AlignedWords& other) {
 }
 
 void AlignedWords::Free::operator()(std::uint64_t* words) const noexcept {
-    ::operator delete (words, std::align_val_t{alignment});
+    if (mapped != 0)
+        ::munmap(words, (mapped + kHugePage - 1) / kHugePage * kHugePage);
+    else
+        ::operator delete (words, std::align_val_t{alignment});
 }
 
 StreamArray::StreamArray(std::size_t rows, std::size_t streams, std::uint64_t length)

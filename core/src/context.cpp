@@ -10,6 +10,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
+#include <ctime>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -106,6 +107,54 @@ struct ExecutionContext::State : std::enable_shared_from_this<State> {
     std::atomic<Workers*> workers_{nullptr};
 };
 
+// What may end the work on a watched context. All but the job belongs to the thread that watches.
+struct ExecutionContext::Watch {
+    Watch(const Monitor& monitor, std::shared_ptr<Watch> around)
+        : outer(std::move(around)), progress(monitor.progress),
+          job(monitor.stop, monitor.job == nullptr && outer ? &outer->job : monitor.job) {}
+
+    bool is_here() const noexcept { return std::this_thread::get_id() == thread; }
+    bool reports_here() const noexcept {
+        return (progress && is_here()) || (outer && outer->reports_here());
+    }
+    void check() {
+        if (outer) outer->check();
+        if (progress && is_here()) report();
+        job.check();
+    }
+    // Work on other threads ends cancelled once it sees why; what counts is the reason itself.
+    void rethrow_reason() const {
+        if (outer) outer->rethrow_reason();
+        if (is_here() && reason) std::rethrow_exception(reason);
+    }
+
+    const std::shared_ptr<Watch> outer;
+    const std::function<void(std::size_t, std::size_t)> progress;
+    Job job;
+
+  private:
+    static std::chrono::nanoseconds now() noexcept {
+        timespec time{};
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &time);  // costs a fifth of steady_clock
+        return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+    }
+    void report() {
+        if (const auto time = now(); time < next) return;
+        try {
+            progress(0, 0);
+        } catch (...) {
+            reason = std::current_exception();
+            job.cancel();
+            throw;
+        }
+        next = now() + kReportInterval;
+    }
+
+    const std::thread::id thread = std::this_thread::get_id();
+    std::chrono::nanoseconds next = now() + kReportInterval;
+    std::exception_ptr reason;
+};
+
 ExecutionContext::ExecutionContext(const ContextOptions& options)
     : state_(std::make_shared<State>(options)) {}
 
@@ -119,24 +168,38 @@ const kernels::KernelTable& ExecutionContext::kernels() const noexcept { return 
 int ExecutionContext::threads() const noexcept { return state_->placement.threads(); }
 std::uint64_t ExecutionContext::seed() const noexcept { return state_->seed; }
 
+ExecutionContext ExecutionContext::watched(const Monitor& monitor) const {
+    ExecutionContext result(*this);
+    result.watch_ = std::make_shared<Watch>(monitor, watch_);
+    return result;
+}
+
+void ExecutionContext::look() const { watch_->check(); }
+
 void ExecutionContext::run_pieces(std::size_t pieces, void (*body)(void*, std::size_t),
                                   void* argument) const {
-    if (pieces <= 1 || threads() == 1 || ThreadLimit::instance().workerless()) {
-        for (std::size_t i = 0; i < pieces; ++i) body(argument, i);
-        return;
-    }
+    const auto run = [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i) {
+            check();
+            body(argument, i);
+        }
+    };
+    if (pieces <= 1 || threads() == 1 || ThreadLimit::instance().workerless())
+        return run(0, pieces);
     // Isolated: a thread that waits here must not take up another piece of an outer loop, which may
     // hold a lock that this one wants.
-    state_->workers().callers().execute([&] {
-        tbb::this_task_arena::isolate([&] {
-            tbb::parallel_for(
-                tbb::blocked_range<std::size_t>(0, pieces, 1),
-                [&](const tbb::blocked_range<std::size_t>& range) {
-                    for (std::size_t i = range.begin(); i < range.end(); ++i) body(argument, i);
-                },
-                tbb::simple_partitioner{});
-        });
-    });
+    const auto spread = [&] {
+        tbb::parallel_for(
+            tbb::blocked_range<std::size_t>(0, pieces, 1),
+            [&](const tbb::blocked_range<std::size_t>& range) { run(range.begin(), range.end()); },
+            tbb::simple_partitioner{});
+    };
+    try {
+        state_->workers().callers().execute([&] { tbb::this_task_arena::isolate(spread); });
+    } catch (...) {
+        if (watch_) watch_->rethrow_reason();
+        throw;
+    }
 }
 
 void ExecutionContext::enqueue(std::function<void()> task) const {
@@ -186,9 +249,11 @@ void run_within(Job& job, const Monitor& monitor, std::size_t total, void (*work
 void ExecutionContext::run_supervised(const Monitor& monitor, std::size_t total, double nanoseconds,
                                       void (*work)(void*, Job&), void* argument) const {
     if (monitor.job != nullptr) return run_within(*monitor.job, monitor, total, work, argument);
-    Job job(monitor.stop);
+    check();
+    Job job(monitor.stop, watch_ ? &watch_->job : nullptr);
     job.check();
-    if (!monitor.progress || nanoseconds < kSupervisedNanoseconds) {
+    const bool reports = monitor.progress || (watch_ && watch_->reports_here());
+    if (!reports || nanoseconds < kSupervisedNanoseconds) {
         work(argument, job);
         if (monitor.progress) monitor.progress(total, total);
         return;
@@ -214,13 +279,14 @@ void ExecutionContext::run_supervised(const Monitor& monitor, std::size_t total,
         std::unique_lock lock(mutex);
         while (!finished.wait_for(lock, kReportInterval, [&] { return done; })) {
             lock.unlock();
-            monitor.progress(job.done(), total);
+            if (monitor.progress) monitor.progress(job.done(), total);
+            check();
             lock.lock();
         }
         lock.unlock();
         worker.join();
         if (failure) std::rethrow_exception(failure);
-        monitor.progress(total, total);
+        if (monitor.progress) monitor.progress(total, total);
     } catch (...) {
         job.cancel();
         throw;

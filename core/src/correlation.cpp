@@ -14,6 +14,7 @@ namespace bitaxon {
 namespace {
 
 constexpr std::size_t kPieceRows = 64;
+constexpr std::size_t kPieceColumns = 1024;  // between two looks at whether to stop
 
 void check_pair(const StreamView& a, const StreamView& b) {
     check_length(a.streams, a.length);
@@ -39,8 +40,10 @@ void check_size(std::span<const double> out, std::size_t expected) {
 
 std::vector<std::uint64_t> count_ones(const ExecutionContext& context, const StreamView& view) {
     std::vector<std::uint64_t> ones(view.streams);
-    for (std::size_t i = 0; i < view.streams; ++i)
+    for (std::size_t i = 0; i < view.streams; ++i) {
+        context.check();
         ones[i] = context.kernels().popcount(view.stream(0, i), words_for(view.length));
+    }
     return ones;
 }
 
@@ -211,10 +214,15 @@ void correlation_matrix(const ExecutionContext& context, Correlation kind, const
     const bool symmetric = same(a, b);
 
     BitPanels panels(b.streams, words);
-    for (std::size_t j = 0; j < b.streams; ++j) panels.write(j, 0, b.stream(0, j), words);
+    for (std::size_t j = 0; j < b.streams; ++j) {
+        context.check();
+        panels.write(j, 0, b.stream(0, j), words);
+    }
     AlignedWords rows(a.streams * row_words);
-    for (std::size_t i = 0; i < a.streams; ++i)
+    for (std::size_t i = 0; i < a.streams; ++i) {
+        context.check();
         std::copy_n(a.stream(0, i), words, rows.data() + i * row_words);
+    }
     const Rows writer(kind, a.length, count_ones(context, a), count_ones(context, b));
 
     context.parallel_for((a.streams + kPieceRows - 1) / kPieceRows, [&](std::size_t piece) {
@@ -224,17 +232,22 @@ void correlation_matrix(const ExecutionContext& context, Correlation kind, const
         Scratch scratch = context.scratch(Scratch::bytes<std::int64_t>(kPieceRows * columns));
         auto* both = scratch.take<std::int64_t>(kPieceRows * columns);
         std::fill_n(both, kPieceRows * columns, 0);
-        kernels::DenseProduct product = panels.slice(start, columns, 0, row_words);
-        product.rows = rows.data() + first * row_words;
-        product.row_stride = row_words;
-        product.row_count = std::min(kPieceRows, a.streams - first);
-        product.sums = both;
-        product.sums_stride = columns;
-        context.kernels().dense_and(product);
-        for (std::size_t i = 0; i < product.row_count; ++i)
+        const std::size_t row_count = std::min(kPieceRows, a.streams - first);
+        for (std::size_t column = 0; column < columns; column += kPieceColumns) {
+            context.check();
+            kernels::DenseProduct product = panels.slice(
+                start + column, std::min(kPieceColumns, columns - column), 0, row_words);
+            product.rows = rows.data() + first * row_words;
+            product.row_stride = row_words;
+            product.row_count = row_count;
+            product.sums = both + column;
+            product.sums_stride = columns;
+            context.kernels().dense_and(product);
+        }
+        for (std::size_t i = 0; i < row_count; ++i)
             writer.write(first + i, start, both + i * columns,
                          out.data() + (first + i) * b.streams + start);
-        if (symmetric) mirror(out, b.streams, first, product.row_count);
+        if (symmetric) mirror(out, b.streams, first, row_count);
     });
 }
 
@@ -265,6 +278,7 @@ void autocorrelation(const ExecutionContext& context, const StreamView& streams,
         const double mean = ones / static_cast<double>(length);
         const double scale = ones * (1 - mean);
         for (std::size_t at = 0; at < lags.size(); ++at) {
+            context.check();
             const std::uint64_t lag = lags[at];
             const std::size_t skipped = static_cast<std::size_t>(lag / 64);
             const unsigned shift = lag % 64;

@@ -76,11 +76,12 @@ struct BernoulliRow {
     }
 };
 
+constexpr std::size_t kPieceWords = 1 << 14;
+
 // From a whole word on: pieces of a row are independent of one another, wherever they are cut.
 void encode_whole_words(const ExecutionContext& context, const BernoulliRow& row,
                         std::uint64_t first_time_word, StreamArray& streams) {
     const std::size_t words = streams.streams() * streams.words_per_stream();
-    constexpr std::size_t kPieceWords = 1 << 14;
     context.parallel_for((words + kPieceWords - 1) / kPieceWords, [&](std::size_t piece) {
         kernels::BernoulliBlock block = row.block(0, streams.words_per_stream(), first_time_word);
         block.tail_mask = tail_mask(streams.length());
@@ -96,15 +97,21 @@ void encode_shifted(const ExecutionContext& context, const BernoulliRow& row,
                     std::uint64_t first_bit, StreamArray& streams) {
     const std::size_t words = streams.words_per_stream();
     const std::uint64_t shift = first_bit % 64;
-    context.parallel_for(streams.streams(), [&](std::size_t i) {
-        AlignedWords whole(words + 1);
+    const std::size_t parts = (words + kPieceWords - 1) / kPieceWords;
+    context.parallel_for(streams.streams() * parts, [&](std::size_t piece) {
+        const std::size_t i = piece / parts;
+        const std::size_t first = piece % parts * kPieceWords;
+        const std::size_t count = std::min(kPieceWords, words - first);
+        AlignedWords whole(count + 1);
         kernels::BernoulliBlock block = row.block(i, words + 1, first_bit / 64);
+        block.first_word = first;
+        block.words = count + 1;
         block.out = whole.data();
         context.kernels().encode_bernoulli(block);
-        std::uint64_t* out = streams.row(0) + i * words;
-        for (std::size_t k = 0; k < words; ++k)
+        std::uint64_t* out = streams.row(0) + i * words + first;
+        for (std::size_t k = 0; k < count; ++k)
             out[k] = whole.data()[k] >> shift | whole.data()[k + 1] << (64 - shift);
-        out[words - 1] &= tail_mask(streams.length());
+        if (first + count == words) out[count - 1] &= tail_mask(streams.length());
     });
 }
 
@@ -166,6 +173,7 @@ StreamArray encode_by_comparison(const ExecutionContext& context, std::span<cons
         const std::size_t begin = piece / parts * group;
         const std::size_t end = std::min(begin + group, values.size());
         for (std::size_t i = begin; i < end; ++i) {
+            context.check();  // each may be the first to touch a page
             if (i == begin || !first.is_shared()) {
                 const Sequence own = first.at(first_index + i);
                 own.fill(first_bit + start, numbers, thresholds[i]);
@@ -213,6 +221,7 @@ void decode(const ExecutionContext& context, const StreamView& streams, Coding c
     check_tails(streams);
     const std::size_t words = words_for(streams.length);
     for (std::size_t i = 0; i < out.size(); ++i) {
+        context.check();
         const std::uint64_t ones = context.kernels().popcount(
             streams.stream(i / streams.streams, i % streams.streams), words);
         const double share = static_cast<double>(ones) / static_cast<double>(streams.length);

@@ -142,6 +142,7 @@ void integral_elements(const ExecutionContext& context, const StreamView& stream
         std::ranges::fill(elements, std::uint16_t{0});
         std::vector<std::uint8_t> bits(length);
         for (std::size_t k = 0; k < streams.streams; ++k) {
+            context.check();
             context.kernels().unpack(streams.stream(row, k), length, bits.data());
             for (std::size_t t = 0; t < length; ++t)
                 elements[t] = static_cast<std::uint16_t>(elements[t] + bits[t]);
@@ -157,8 +158,10 @@ void decode_integral(const ExecutionContext& context, const StreamView& streams,
     const auto length = static_cast<double>(streams.length);
     for (std::size_t row = 0; row < streams.rows; ++row) {
         std::uint64_t ones = 0;
-        for (std::size_t k = 0; k < streams.streams; ++k)
+        for (std::size_t k = 0; k < streams.streams; ++k) {
+            context.check();
             ones += context.kernels().popcount(streams.stream(row, k), words_for(streams.length));
+        }
         const double mean = static_cast<double>(ones) / length;
         out[row] =
             coding == Coding::bipolar ? 2 * mean - static_cast<double>(streams.streams) : mean;
@@ -179,6 +182,7 @@ StreamArray to_bipolar(const ExecutionContext& context, const StreamView& stream
     StreamArray result(streams.rows, streams.streams, streams.length);
     const kernels::KernelTable& kernels = context.kernels();
     for (std::size_t i = 0; i < streams.rows * streams.streams; ++i) {
+        context.check();
         const std::size_t row = i / streams.streams;
         std::uint64_t* out = result.row(row) + i % streams.streams * result.words_per_stream();
         kernels.bit_or(streams.stream(row, i % streams.streams), half.words, out,

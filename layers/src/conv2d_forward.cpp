@@ -211,7 +211,8 @@ void Conv2dState::encode_and_sum(const Engine& engine, const Samples& samples,
 }
 
 void Conv2dState::sum_streams(const Engine& engine, const StreamView& streams,
-                              std::int64_t* counters, Scratch& scratch) const {
+                              const std::uint64_t*, std::int64_t* counters,
+                              Scratch& scratch) const {
     const SignedPanels& panels = drawn->panels();
     const WeightLayout& layout = panels.layout();
     const Conv2dOptions& o = geometry.options;

@@ -13,7 +13,7 @@ class StreamedConv2d final : public StreamedLayer {
     StreamedConv2d(const ExecutionContext& context, const Conv2dState& layer, std::size_t slots,
                    std::uint64_t forward_seed, std::uint64_t first_sample)
         : StreamedLayer(context.kernels(), layer, slots), conv_(layer),
-          panels_(layer.drawn->by_time()), ring_(layer.ring_words(1)),
+          panels_(layer.drawn->by_time(context)), ring_(layer.ring_words(1)),
           scratch_(context.scratch(Conv2dState::RowEncoder::scratch_bytes(layer))),
           encoder_(layer, scratch_), sums_(layer.counters()), bases_(slots) {
         for (std::size_t slot = 0; slot < slots; ++slot)

@@ -78,7 +78,7 @@ void DenseState::encode_and_sum_words(const Engine& engine, const Samples& sampl
     }
 }
 
-void DenseState::sum_streams(const Engine& engine, const StreamView& streams,
+void DenseState::sum_streams(const Engine& engine, const StreamView& streams, const std::uint64_t*,
                              std::int64_t* counters, Scratch& scratch) const {
     const std::size_t per_stream = words_per_stream();
     const std::size_t total = row_words();

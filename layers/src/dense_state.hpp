@@ -23,7 +23,8 @@ class DenseState final : public Layer::State {
     void encode_and_sum(const Engine& engine, const Samples& samples,
                         const std::uint64_t* key_bases, std::int64_t* counters,
                         Scratch& scratch) const override;
-    void sum_streams(const Engine& engine, const StreamView& streams, std::int64_t* counters,
+    void sum_streams(const Engine& engine, const StreamView& streams,
+                     const std::uint64_t* key_bases, std::int64_t* counters,
                      Scratch& scratch) const override;
     void finish(std::int64_t* counters, const MatrixView<double>& outputs) const override;
     void run(const ExecutionContext& context, const Samples& samples,

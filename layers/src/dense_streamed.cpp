@@ -8,17 +8,11 @@
 namespace bitaxon {
 namespace {
 
-using Operation = void (*kernels::KernelTable::*)(const kernels::DenseProduct&) noexcept;
-
 constexpr std::size_t kMomentRows = 2;  // leader's positive and negative weights
-
-constexpr Operation kOperations[] = {&kernels::KernelTable::dense_and,
-                                     &kernels::KernelTable::dense_xor,
-                                     &kernels::KernelTable::dense_signed};
 
 class StreamedDense final : public StreamedLayer {
   public:
-    StreamedDense(const kernels::KernelTable& kernels, const DenseState& layer, std::size_t slots,
+    StreamedDense(const ExecutionContext& context, const DenseState& layer, std::size_t slots,
                   std::uint64_t forward_seed, std::uint64_t first_sample);
 
     void advance(std::uint64_t word, std::span<const std::size_t> active,
@@ -49,14 +43,15 @@ class StreamedDense final : public StreamedLayer {
     std::vector<std::int64_t> moment_sums_;
 };
 
-StreamedDense::StreamedDense(const kernels::KernelTable& kernels, const DenseState& layer,
+StreamedDense::StreamedDense(const ExecutionContext& context, const DenseState& layer,
                              std::size_t slots, std::uint64_t forward_seed,
                              std::uint64_t first_sample)
-    : StreamedLayer(kernels, layer, slots), inputs_(layer.inputs()), neurons_(layer.outputs()),
-      panels_(layer.drawn->by_time()), row_words_(padded_words(inputs_)), key_a_(slots * inputs_),
-      key_b_(key_a_.size()), rows_(slots * row_words_), increments_(slots * neurons_),
-      moment_bits_(slots), moments_(increments_.size()),
-      leader_rows_((1 + kMomentRows) * row_words_), moment_sums_((1 + kMomentRows) * neurons_) {
+    : StreamedLayer(context.kernels(), layer, slots), inputs_(layer.inputs()),
+      neurons_(layer.outputs()), panels_(layer.drawn->by_time(context)),
+      row_words_(padded_words(inputs_)), key_a_(slots * inputs_), key_b_(key_a_.size()),
+      rows_(slots * row_words_), increments_(slots * neurons_), moment_bits_(slots),
+      moments_(increments_.size()), leader_rows_((1 + kMomentRows) * row_words_),
+      moment_sums_((1 + kMomentRows) * neurons_) {
     for (std::size_t slot = 0; slot < slots; ++slot)
         kernels_.stream_keys(key_base(layer.stream_seed(forward_seed), layer.options.id,
                                       Role::input, first_sample + slot),
@@ -95,8 +90,7 @@ void StreamedDense::advance(std::uint64_t word, std::span<const std::size_t> act
                                    .out = rows_.data() + r * row_words_});
     }
     const Coding coding = layer_.options.coding;
-    multiply(word, rows_.data(), active.size(), kOperations[static_cast<std::size_t>(coding)],
-             increments_.data());
+    multiply(word, rows_.data(), active.size(), product_of(coding), increments_.data());
     const auto products = static_cast<std::int64_t>(inputs_ * bits_in(word));
     for (std::size_t r = 0; r < active.size(); ++r) {
         std::int64_t* increments = increments_.data() + r * neurons_;
@@ -163,8 +157,7 @@ void StreamedDense::add_moments(std::uint64_t word, std::size_t slot, const std:
 std::unique_ptr<StreamedLayer> DenseState::streamed(const ExecutionContext& context,
                                                     std::size_t slots, std::uint64_t forward_seed,
                                                     std::uint64_t first_sample) const {
-    return std::make_unique<StreamedDense>(context.kernels(), *this, slots, forward_seed,
-                                           first_sample);
+    return std::make_unique<StreamedDense>(context, *this, slots, forward_seed, first_sample);
 }
 
 }  // namespace bitaxon

@@ -13,7 +13,9 @@ using kernels::kPanelNeurons;
 WeightLayout::WeightLayout(std::size_t streams, std::size_t segments, std::size_t words_per_stream,
                            std::size_t chunk_words, std::vector<std::size_t> places,
                            std::size_t group_rows)
-    : segments_(segments), segment_streams_(streams / segments),
+    : streams_(streams), segments_(segments),
+      segment_streams_((places.empty() ? streams : *std::ranges::max_element(places) + 1) /
+                       segments),
       words_per_stream_(words_per_stream), chunk_words_(chunk_words), places_(std::move(places)),
       group_rows_(group_rows) {}
 
@@ -55,9 +57,10 @@ SignedPanels::SignedPanels(std::size_t rows, WeightLayout layout, bool with_sign
     negatives_.resize(rows * layout_.segments());
 }
 
-void SignedPanels::write(std::size_t row, std::size_t stream, const std::uint64_t* words,
-                         bool negative) {
+void SignedPanels::write(const ExecutionContext& context, std::size_t row, std::size_t stream,
+                         const std::uint64_t* words, bool negative) {
     for (std::size_t chunk = 0; chunk < layout_.chunks(); ++chunk) {
+        context.check();  // each may be the first to touch a page
         const std::size_t first = layout_.start_of(chunk, stream);
         const std::size_t count = layout_.chunk_words(chunk);
         words_.write(layout_.panel_row(row), first, words + layout_.first_word(chunk), count);
@@ -126,15 +129,19 @@ DrawnWeights::DrawnWeights(const ExecutionContext& context, const WeightDraw& dr
                                                                              : std::abs(value));
                 }
                 kernels.stream_keys(base, flat, count, key_a.data(), key_b.data());
-                kernels.encode_bernoulli({.key_a = key_a.data(),
-                                          .key_b = key_b.data(),
-                                          .thresholds = thresholds.data(),
-                                          .words_per_stream = words_per_stream,
-                                          .first_time_word = 0,
-                                          .tail_mask = tail_mask(draw.length),
-                                          .first_word = 0,
-                                          .words = count * words_per_stream,
-                                          .out = scratch.data()});
+                const std::size_t all = count * words_per_stream;
+                for (std::size_t word = 0; word < all; word += kRunWords) {
+                    context.check();
+                    kernels.encode_bernoulli({.key_a = key_a.data(),
+                                              .key_b = key_b.data(),
+                                              .thresholds = thresholds.data(),
+                                              .words_per_stream = words_per_stream,
+                                              .first_time_word = 0,
+                                              .tail_mask = tail_mask(draw.length),
+                                              .first_word = word,
+                                              .words = std::min(kRunWords, all - word),
+                                              .out = scratch.data() + word});
+                }
                 for (std::size_t i = 0; i < count; ++i) {
                     const std::uint64_t* words = scratch.data() + i * words_per_stream;
                     const std::uint64_t ones = kernels.popcount(words, words_per_stream);
@@ -145,16 +152,16 @@ DrawnWeights::DrawnWeights(const ExecutionContext& context, const WeightDraw& dr
                     values_[flat + i] = draw.coding == Coding::bipolar ? 2.0 * share - 1.0
                                         : negative                     ? -share
                                                                        : share;
-                    panels_.write(row, first + i, words, negative);
+                    panels_.write(context, row, first + i, words, negative);
                 }
             }
         }
     });
 }
 
-const SignedPanels& DrawnWeights::by_time() const {
+const SignedPanels& DrawnWeights::by_time(const ExecutionContext& context) const {
     // On one thread: a parallel loop inside call_once might steal a task that waits for it.
-    std::call_once(by_time_once_, [this] {
+    std::call_once(by_time_once_, [&] {
         const WeightLayout& layout = panels_.layout();
         auto result = std::make_unique<SignedPanels>(rows_, layout.by_time(), panels_.has_signs());
         std::vector<std::uint64_t> words(layout.words_per_stream());
@@ -164,7 +171,7 @@ const SignedPanels& DrawnWeights::by_time() const {
                 // -0 stands for a negative weight whose stream has no ones.
                 const bool negative =
                     panels_.has_signs() && std::signbit(values_[row * layout.streams() + stream]);
-                result->write(row, stream, words.data(), negative);
+                result->write(context, row, stream, words.data(), negative);
             }
         by_time_ = std::move(result);
     });

@@ -20,13 +20,13 @@ namespace bitaxon {
 /// from the start of a group; within a segment the parts of its streams lie side by side.
 class WeightLayout {
   public:
-    /// places[i]: how many streams stand before stream i; i itself where empty. group_rows: as many
-    /// rows are multiplied together and begin a panel; 0: all.
+    /// places[i]: how many streams could stand before stream i; i itself where empty. group_rows:
+    /// as many rows are multiplied together and begin a panel; 0: all.
     WeightLayout(std::size_t streams, std::size_t segments, std::size_t words_per_stream,
                  std::size_t chunk_words, std::vector<std::size_t> places = {},
                  std::size_t group_rows = 0);
 
-    std::size_t streams() const noexcept { return segments_ * segment_streams_; }
+    std::size_t streams() const noexcept { return streams_; }
     std::size_t segments() const noexcept { return segments_; }
     std::size_t words_per_stream() const noexcept { return words_per_stream_; }
     std::size_t chunks() const noexcept {
@@ -71,13 +71,23 @@ class WeightLayout {
         return places_.empty() ? stream : places_[stream];
     }
 
+    std::size_t streams_;
     std::size_t segments_;
-    std::size_t segment_streams_;
+    std::size_t segment_streams_;  // that have a place in one
     std::size_t words_per_stream_;
     std::size_t chunk_words_;
     std::vector<std::size_t> places_;
     std::size_t group_rows_;
 };
+
+/// The kernel that counts a coding's products.
+using Operation = void (*kernels::KernelTable::*)(const kernels::DenseProduct&) noexcept;
+constexpr Operation product_of(Coding coding) noexcept {
+    constexpr Operation kOperations[] = {&kernels::KernelTable::dense_and,
+                                         &kernels::KernelTable::dense_xor,
+                                         &kernels::KernelTable::dense_signed};
+    return kOperations[static_cast<std::size_t>(coding)];
+}
 
 /// Panels of weight words in a layout and, for split-unipolar, one sign bit a word beside them.
 class SignedPanels {
@@ -88,7 +98,8 @@ class SignedPanels {
     bool has_signs() const noexcept { return !signs_.empty(); }
 
     /// The words of one stream, in the order of time.
-    void write(std::size_t row, std::size_t stream, const std::uint64_t* words, bool negative);
+    void write(const ExecutionContext& context, std::size_t row, std::size_t stream,
+               const std::uint64_t* words, bool negative);
     void read(std::size_t row, std::size_t stream, std::uint64_t* words) const;
     /// All words of one segment of a row in a chunk.
     void read_segment(std::size_t row, std::size_t chunk, std::size_t segment,
@@ -135,7 +146,7 @@ class DrawnWeights {
     const SignedPanels& panels() const noexcept { return panels_; }
 
     /// For reading all inputs a word of time at a time. Made at the first call.
-    const SignedPanels& by_time() const;
+    const SignedPanels& by_time(const ExecutionContext& context) const;
 
     /// What each weight's stream stands for: its share of ones, coded, in [-1, 1]. A row a row.
     std::span<const double> values() const noexcept { return values_; }

@@ -73,14 +73,40 @@ Partition make_partition(std::size_t samples, std::size_t most, int threads, dou
 
 double Layer::State::nanoseconds(std::size_t samples) const {
     const auto words = static_cast<double>(samples * words_per_stream());
-    const auto products = static_cast<double>(outputs() * shape.fan_in);
+    const auto products = static_cast<double>(shape.rows * shape.positions * shape.fan_in);
     return words * (kEncodeWordNanoseconds * static_cast<double>(inputs()) +
                     kProductWordNanoseconds * products);
 }
 
 double Layer::State::expected_nanoseconds(std::size_t samples) const {
     return kExpectedNanoseconds * static_cast<double>(samples) *
-           static_cast<double>(10 * inputs() + shape.fan_in * outputs());
+           static_cast<double>(10 * inputs() + shape.fan_in * shape.rows * shape.positions);
+}
+
+void Layer::State::run(const ExecutionContext& context, const Samples& samples,
+                       const MatrixView<double>& outputs, std::uint64_t forward_seed,
+                       std::uint64_t first_sample, Job& job) const {
+    const std::size_t total = row_count(samples);
+    const Partition cut =
+        make_partition(total, block_samples(), context.threads(), nanoseconds(total));
+    const Engine engine{context.kernels(), job};
+    const std::uint64_t seed = stream_seed(forward_seed);
+    const std::size_t bytes = scratch_bytes(cut.samples) +
+                              Scratch::bytes<std::uint64_t>(cut.samples) +
+                              Scratch::bytes<std::int64_t>(cut.samples * counters());
+    context.parallel_for(cut.pieces, [&](std::size_t piece) {
+        const std::size_t first = piece * cut.samples;
+        const std::size_t count = std::min(cut.samples, total - first);
+        Scratch scratch = context.scratch(bytes);
+        auto* bases = scratch.take<std::uint64_t>(cut.samples);
+        for (std::size_t r = 0; r < count; ++r)
+            bases[r] = key_base(seed, options.id, Role::input, first_sample + first + r);
+        auto* sums = scratch.take<std::int64_t>(count * counters());
+        std::fill_n(sums, count * counters(), 0);
+        encode_and_sum(engine, rows_from(samples, first, count), bases, sums, scratch);
+        finish(sums, outputs.rows_from(first, count));
+        job.add_done(count);
+    });
 }
 
 void Layer::State::expect(const ExecutionContext& context, const Samples& samples,
@@ -104,9 +130,8 @@ void Layer::State::expect(const ExecutionContext& context, const Samples& sample
     const double* values = !means.empty()  ? means.data()
                            : has_weights() ? drawn->values().data()
                                            : nullptr;
-    const double unit = has_weights() ? factor(1) : 1.0;
     context.parallel_for(ceil_div(outputs.rows, kExpectedSamples), [&](std::size_t piece) {
-        std::vector<double> x(inputs()), sums(this->outputs());
+        std::vector<double> x(inputs()), y(this->outputs());
         const std::size_t first = piece * kExpectedSamples;
         for (std::size_t r = first; r < std::min(outputs.rows, first + kExpectedSamples); ++r) {
             job.check();
@@ -115,11 +140,18 @@ void Layer::State::expect(const ExecutionContext& context, const Samples& sample
                     for (std::size_t i = 0; i < x.size(); ++i) x[i] = decoded(coded(view(r, i)));
                 },
                 samples);
-            expect_sums(context.kernels(), x.data(), values, sums.data());
-            for (std::size_t n = 0; n < sums.size(); ++n)
-                outputs(r, n) = activate(unit * sums[n] + bias[n / shape.positions]);
+            expect_outputs(context.kernels(), x.data(), values, y.data());
+            for (std::size_t n = 0; n < y.size(); ++n) outputs(r, n) = y[n];
         }
     });
+}
+
+void Layer::State::expect_outputs(const kernels::KernelTable& kernels, const double* x,
+                                  const double* values, double* y) const {
+    const double unit = has_weights() ? factor(1) : 1.0;
+    expect_sums(kernels, x, values, y);
+    for (std::size_t n = 0; n < outputs(); ++n)
+        y[n] = activate(unit * y[n] + bias[n / shape.positions]);
 }
 
 double Layer::nanoseconds(std::size_t samples) const noexcept {
@@ -172,6 +204,7 @@ void Layer::forward_prepacked(const ExecutionContext& context, const StreamView&
     const State& layer = *state_;
     layer.check_streams(streams);
     layer.check_outputs(streams, outputs);
+    check_sample_numbers(options.sample, streams.rows);
     if (streams.rows == 0) return;
 
     const double nanoseconds = layer.nanoseconds(streams.rows);
@@ -179,7 +212,9 @@ void Layer::forward_prepacked(const ExecutionContext& context, const StreamView&
         const Partition cut =
             make_partition(streams.rows, layer.block_samples(), context.threads(), nanoseconds);
         const std::size_t bytes = layer.scratch_bytes(cut.samples) +
+                                  Scratch::bytes<std::uint64_t>(cut.samples) +
                                   Scratch::bytes<std::int64_t>(cut.samples * layer.counters());
+        const std::uint64_t seed = layer.stream_seed(forward_seed(context, options));
         if (cut.pieces > 1)
             context.reserve_scratch(
                 std::min(cut.pieces, static_cast<std::size_t>(context.threads())), bytes);
@@ -190,7 +225,10 @@ void Layer::forward_prepacked(const ExecutionContext& context, const StreamView&
             Scratch scratch = context.scratch(bytes);
             auto* counters = scratch.take<std::int64_t>(part.rows * layer.counters());
             std::fill_n(counters, part.rows * layer.counters(), 0);
-            layer.sum_streams({context.kernels(), job}, part, counters, scratch);
+            auto* bases = scratch.take<std::uint64_t>(part.rows);
+            for (std::size_t r = 0; r < part.rows; ++r)
+                bases[r] = key_base(seed, id(), Role::input, options.sample + first + r);
+            layer.sum_streams({context.kernels(), job}, part, bases, counters, scratch);
             layer.finish(counters, outputs.rows_from(first, part.rows));
             job.add_done(part.rows);
         });

@@ -2,6 +2,7 @@
 
 #include "conv2d_state.hpp"
 #include "dense_state.hpp"
+#include "recurrent_state.hpp"
 #include "value_state.hpp"
 
 #include <fmt/format.h>
@@ -15,7 +16,7 @@ std::unique_ptr<Layer::State> read_dense(const ReadSize& size, const CommonOptio
                                          const ReadArrays& arrays) {
     const DenseOptions options{size("inputs"), size("neurons"), o.length,       o.coding, o.scale,
                                o.activation,   o.input_range,   o.weight_scale, o.seed,   o.id};
-    const LayerArrays a = arrays(options.neurons, options.inputs);
+    const LayerArrays a = arrays.weights(options.neurons, options.inputs);
     return std::make_unique<DenseState>(options, row_major(std::span(a.weights), options.inputs),
                                         a.bias);
 }
@@ -43,8 +44,28 @@ std::unique_ptr<Layer::State> read_conv2d(const ReadSize& size, const CommonOpti
                                 .seed = o.seed,
                                 .id = o.id};
     const std::size_t fan_in = ConvGeometry(options).fan_in();
-    const LayerArrays a = arrays(options.filters, fan_in);
+    const LayerArrays a = arrays.weights(options.filters, fan_in);
     return std::make_unique<Conv2dState>(options, row_major(std::span(a.weights), fan_in), a.bias);
+}
+
+template <const Cell& kCell>
+std::unique_ptr<Layer::State> read_recurrent(const ReadSize& size, const CommonOptions& o,
+                                             const ReadArrays& arrays) {
+    const RecurrentOptions options{.steps = size("steps"),
+                                   .inputs = size("inputs"),
+                                   .units = size("units"),
+                                   .sequence = size("sequence") != 0,
+                                   .leak = kCell.update ? 1.0 : arrays.values("leak", 1).front(),
+                                   .length = o.length,
+                                   .coding = o.coding,
+                                   .input_range = o.input_range,
+                                   .weight_scale = o.weight_scale,
+                                   .seed = o.seed,
+                                   .id = o.id};
+    const std::size_t fan_in = options.inputs + options.units;
+    const LayerArrays a = arrays.weights(kCell.rows(options.units), fan_in);
+    return std::make_unique<RecurrentState>(kCell, options, row_major(std::span(a.weights), fan_in),
+                                            a.bias);
 }
 
 ValueOptions value_options(const CommonOptions& o) {
@@ -79,7 +100,10 @@ constexpr Kind kKinds[] = {{"average_pool2d", read_pool2d<Pool2dState::Kind::ave
                            {"conv2d", read_conv2d},
                            {"dense", read_dense},
                            {"flatten", read_flatten},
-                           {"max_pool2d", read_pool2d<Pool2dState::Kind::max>}};
+                           {"gru", read_recurrent<kGruCell>},
+                           {"max_pool2d", read_pool2d<Pool2dState::Kind::max>},
+                           {"mgu", read_recurrent<kMguCell>},
+                           {"recurrent", read_recurrent<kLeakyCell>}};
 
 }  // namespace
 

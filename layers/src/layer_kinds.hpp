@@ -15,9 +15,15 @@ struct LayerArrays {
     std::vector<double> bias;
 };
 
-/// A size of the kind, by its name; weights (rows x fan_in) and biases (rows).
+/// A size of the kind, by its name.
 using ReadSize = std::function<std::size_t(const std::string& name)>;
-using ReadArrays = std::function<LayerArrays(std::size_t rows, std::size_t fan_in)>;
+
+/// Weights (rows x fan_in) and biases (rows); other arrays by their names.
+struct ReadArrays {
+    std::function<LayerArrays(std::size_t rows, std::size_t fan_in)> weights;
+    std::function<std::vector<double>(const std::string& name, std::size_t count)> values;
+    std::function<std::vector<std::uint64_t>(const std::string& name, std::size_t count)> indices;
+};
 
 /// Makes a layer of one kind, whose weights are not drawn yet. @throws Error
 using LayerReader = std::unique_ptr<Layer::State> (*)(const ReadSize& size,

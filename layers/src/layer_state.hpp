@@ -11,6 +11,7 @@
 #include <optional>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace bitaxon {
@@ -32,12 +33,17 @@ struct CommonOptions {
 /// Named numbers that, with the common options and the weights, make a layer again.
 using Sizes = std::vector<std::pair<std::string_view, std::size_t>>;
 
+/// Arrays of a kind besides its weights, by name, for files.
+using NamedArray =
+    std::pair<std::string_view, std::variant<std::vector<double>, std::vector<std::uint64_t>>>;
+
 /// How many values and products a layer has.
 struct LayerShape {
     std::size_t inputs;
     std::size_t rows;           ///< of weights: neurons, or filters
     std::size_t fan_in;         ///< weights of a row
     std::size_t positions = 1;  ///< outputs of a row
+    std::size_t outputs = 0;    ///< rows * positions where 0
 };
 
 /// What runs on one thread: the context's kernels, and the job that may be cancelled.
@@ -69,6 +75,7 @@ struct Layer::State {
     virtual std::unique_ptr<State> clone() const = 0;
     virtual std::string_view type() const = 0;
     virtual Sizes sizes() const = 0;
+    virtual std::vector<NamedArray> arrays() const { return {}; }
     /// A call of the constructor as far as the kind's own arguments: "DenseLayer(64, 32".
     virtual std::string call() const = 0;
     virtual WeightLayout layout() const = 0;
@@ -92,31 +99,43 @@ struct Layer::State {
     virtual void encode_and_sum(const Engine& engine, const Samples& samples,
                                 const std::uint64_t* key_bases, std::int64_t* counters,
                                 Scratch& scratch) const = 0;
-    /// The same for streams that exist already.
+    /// The same for inputs' streams that exist already; key_bases name what else is drawn.
     virtual void sum_streams(const Engine& engine, const StreamView& streams,
-                             std::int64_t* counters, Scratch& scratch) const = 0;
+                             const std::uint64_t* key_bases, std::int64_t* counters,
+                             Scratch& scratch) const = 0;
     /// Counters to outputs, once all words are in.
     virtual void finish(std::int64_t* counters, const MatrixView<double>& outputs) const = 0;
-    /// All of a forward of samples that were checked, spread over the context's threads.
+    /// All of a forward of samples that were checked, spread over the context's threads; a sample
+    /// stays on one thread unless the kind cuts it.
     virtual void run(const ExecutionContext& context, const Samples& samples,
                      const MatrixView<double>& outputs, std::uint64_t forward_seed,
-                     std::uint64_t first_sample, Job& job) const = 0;
+                     std::uint64_t first_sample, Job& job) const;
     /// The same word by word of time.
     virtual std::unique_ptr<StreamedLayer> streamed(const ExecutionContext& context,
                                                     std::size_t slots, std::uint64_t forward_seed,
                                                     std::uint64_t first_sample) const = 0;
     /// Sets, for each output, the sum of the products of decoded inputs x with `values`, a row of
     /// decoded weights a row.
-    virtual void expect_sums(const kernels::KernelTable& kernels, const double* x,
-                             const double* values, double* sums) const = 0;
+    virtual void expect_sums(const kernels::KernelTable& /*kernels*/, const double* /*x*/,
+                             const double* /*values*/, double* /*sums*/) const {}
+    /// The outputs without noise: of one sum of products each, unless the kind says otherwise.
+    virtual void expect_outputs(const kernels::KernelTable& kernels, const double* x,
+                                const double* values, double* y) const;
 
+    /// Whether an answer may be certain before the end of a layer that comes last.
+    virtual bool stops_early() const { return !takes_values(); }
+
+    /// What Network::forward_deviation needs, where it can be predicted.
+    virtual bool predicts_noise() const { return true; }
     /// Adds to out, for each input, what a gradient over the outputs is over it: the sum of the
     /// gradient times `values`, as expect_sums takes them; for layers without weights, at inputs x.
-    virtual void pull_back(const double* x, const double* gradient, const double* values,
-                           double* out) const = 0;
+    virtual void pull_back(const double* /*x*/, const double* /*gradient*/,
+                           const double* /*values*/, double* /*out*/) const {}
 
     std::size_t inputs() const { return shape.inputs; }
-    std::size_t outputs() const { return shape.rows * shape.positions; }
+    std::size_t outputs() const {
+        return shape.outputs != 0 ? shape.outputs : shape.rows * shape.positions;
+    }
     std::size_t words_per_stream() const { return words_for(options.length); }
     std::size_t row_words() const { return shape.inputs * words_per_stream(); }
     double lowest_input() const {

@@ -7,7 +7,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <utility>
 
 namespace bitaxon {
 namespace {
@@ -22,21 +24,39 @@ void copy(const MatrixView<double>& from, const MatrixView<double>& to) {
         for (std::size_t n = 0; n < to.columns; ++n) to(r, n) = from(r, n);
 }
 
+// The rank-th smallest of count numbers magnitude(i) >= 0, by 16 bits at a time: their patterns are
+// in their order. Unlike std::nth_element it copies nothing and can be stopped.
+template <class Magnitude>
+double select(std::size_t count, std::size_t rank, Magnitude magnitude, const Job& job) {
+    std::uint64_t found = 0;
+    std::vector<std::size_t> having(1 << 16);
+    for (unsigned shift = 48;; shift -= 16) {
+        std::ranges::fill(having, std::size_t{0});
+        for (std::size_t i = 0; i < count; ++i) {
+            if (i % (1 << 20) == 0) job.check();
+            const auto bits = std::bit_cast<std::uint64_t>(magnitude(i));
+            if (((bits ^ found) >> shift >> 16) == 0) ++having[bits >> shift & 0xffff];
+        }
+        std::uint64_t digits = 0;
+        for (; rank >= having[digits]; ++digits) rank -= having[digits];
+        found |= digits << shift;
+        if (shift == 0) return std::bit_cast<double>(found);
+    }
+}
+
 // The quantile of the magnitudes that reach a layer.
-void set_range(Layer& next, const std::vector<double>& values, double quantile) {
-    std::vector<double> magnitudes(values);
+void set_range(Layer& next, std::span<const double> values, double quantile, const Job& job) {
     // Negative values saturate to 0 where the next coding has none: they must not widen its
     // range.
-    for (double& value : magnitudes)
-        value = next.coding() == Coding::bipolar ? std::abs(value) : std::max(value, 0.0);
+    const bool bipolar = next.coding() == Coding::bipolar;
+    const auto magnitude = [&](std::size_t i) {
+        return bipolar ? std::abs(values[i]) : values[i] > 0.0 ? values[i] : 0.0;
+    };
     const auto place =
-        magnitudes.begin() +
-        static_cast<std::ptrdiff_t>(std::ceil(quantile * static_cast<double>(magnitudes.size()))) -
-        1;
-    std::nth_element(magnitudes.begin(), place, magnitudes.end());
+        static_cast<std::size_t>(std::ceil(quantile * static_cast<double>(values.size())));
+    double range = select(values.size(), place - 1, magnitude, job);
     // Where so many are 0 that the quantile is, the largest will do; where all are, any range.
-    const double range =
-        *place > 0.0 ? *place : *std::max_element(magnitudes.begin(), magnitudes.end());
+    if (range == 0.0) range = select(values.size(), values.size() - 1, magnitude, job);
     if (range > 0.0) next.set_input_range(range);
 }
 
@@ -55,13 +75,11 @@ Network::Network(std::vector<Layer> layers, const ExecutionContext& context,
     std::vector<std::size_t> widths;
     for (const Layer& layer : layers) widths.push_back(layer.neurons());
     state_->skips = Skips(std::move(skips), widths);
-    // The number of a layer is part of its streams' names.
-    for (std::size_t k = 0; k < layers.size(); ++k) {
-        if (layers[k].id() == k) continue;
-        layers[k].state_->options.id = k;
-        layers[k].state_->draw(context);
-    }
     state_->layers = std::move(layers);
+    // The number of a layer is part of its streams' names.
+    state_->change(context, [](std::size_t k, Layer::State& layer) {
+        return std::exchange(layer.options.id, k) != k;
+    });
 }
 
 Network::Network(const Network& other) : state_(std::make_unique<State>(*other.state_)) {}
@@ -132,28 +150,37 @@ void Network::calibrate(const ExecutionContext& context, MatrixView<const double
     double nanoseconds = 0;
     for (std::size_t k = 0; k + 1 < state_->layers.size(); ++k)
         nanoseconds += state_->layer(k).expected_nanoseconds(samples.rows);
-    context.supervise(monitor, samples.rows, nanoseconds, [&](Job& job) {
-        set_ranges(context, samples, quantile, job);
-        job.add_done(samples.rows);
-    });
+    std::vector<double> before;
+    for (const Layer& layer : state_->layers) before.push_back(layer.input_range());
+    try {
+        context.supervise(monitor, samples.rows, nanoseconds, [&](Job& job) {
+            set_ranges(context, samples, quantile, job);
+            job.add_done(samples.rows);
+        });
+    } catch (...) {
+        for (std::size_t k = 0; k < before.size(); ++k)
+            state_->layers[k].state_->options.input_range = before[k];
+        throw;
+    }
     state_->saturated = 0;
 }
 
 void Network::set_ranges(const ExecutionContext& context, MatrixView<const double> samples,
                          double quantile, const Job& job) {
-    std::vector<double> x;
+    std::unique_ptr<double[]> x;
     std::vector<double> kept(samples.rows * state_->skips.kept());
     MatrixView<const double> view = samples;
     for (std::size_t k = 0; k + 1 < state_->layers.size(); ++k) {
         Layer& next = state_->layers[k + 1];
-        std::vector<double> y(samples.rows * next.inputs());
-        state_->expect_layer(context, k, view, rows_of(y.data(), samples.rows, next.inputs()),
-                             ExpectedWeights::mean, job);
-        state_->skips.join(k, rows_of(y.data(), samples.rows, next.inputs()), kept.data());
-        if (!next.state_->takes_values()) set_range(next, y, quantile);
-        State::limit(*next.state_, y.data(), y.size());
+        const std::size_t size = samples.rows * next.inputs();
+        auto y = std::make_unique_for_overwrite<double[]>(size);
+        const MatrixView<double> rows = rows_of(y.get(), samples.rows, next.inputs());
+        state_->expect_layer(context, k, view, rows, ExpectedWeights::mean, job);
+        state_->skips.join(k, rows, kept.data());
+        if (!next.state_->takes_values()) set_range(next, {y.get(), size}, quantile, job);
+        State::limit(*next.state_, y.get(), size);
         x = std::move(y);
-        view = row_major(std::span<const double>(x), next.inputs());
+        view = MatrixView<const double>(rows);
     }
 }
 
@@ -319,9 +346,10 @@ void Network::forward_prepacked(const ExecutionContext& context, const StreamVie
     state_->layer(state_->layers.size() - 1).check_outputs(streams, outputs);
     state_->run(
         context, true, outputs, options, [](const Job&) {},
-        [&](const Engine& engine, std::size_t first, std::size_t count, const std::uint64_t*,
+        [&](const Engine& engine, std::size_t first, std::size_t count, const std::uint64_t* bases,
             std::int64_t* sums, Scratch& scratch) {
-            state_->layer(0).sum_streams(engine, streams.rows_from(first, count), sums, scratch);
+            state_->layer(0).sum_streams(engine, streams.rows_from(first, count), bases, sums,
+                                         scratch);
         });
 }
 
@@ -376,22 +404,30 @@ void Network::State::expect(const ExecutionContext& context, const Samples& samp
     double nanoseconds = 0;
     for (std::size_t k = 0; k < layers.size(); ++k)
         nanoseconds += layer(k).expected_nanoseconds(rows);
+    // Blocks of samples, so that memory does not grow with them.
+    constexpr std::size_t kBlockValues = 1 << 20;
+    const std::size_t block = std::max<std::size_t>(kBlockValues / widest(), 1);
     context.supervise(monitor, rows, nanoseconds, [&](Job& job) {
-        std::vector<double> x;
-        std::vector<double> kept(rows * skips.kept());
-        Samples values = samples;
-        for (std::size_t k = 0; k + 1 < layers.size(); ++k) {
-            const std::size_t neurons = layers[k].neurons();
-            std::vector<double> y(rows * neurons);
-            expect_layer(context, k, values, rows_of(y.data(), rows, neurons), weights, job);
-            skips.join(k, rows_of(y.data(), rows, neurons), kept.data());
-            limit(layer(k + 1), y.data(), y.size());
-            x = std::move(y);
-            values = row_major(std::span<const double>(x), neurons);
+        layer(0).check_values(context, samples, job);  // before any output is written
+        for (std::size_t first = 0; first < rows; first += block) {
+            const std::size_t count = std::min(block, rows - first);
+            const MatrixView<double> results = outputs.rows_from(first, count);
+            std::vector<double> x;
+            std::vector<double> kept(count * skips.kept());
+            Samples values = rows_from(samples, first, count);
+            for (std::size_t k = 0; k + 1 < layers.size(); ++k) {
+                const std::size_t neurons = layers[k].neurons();
+                std::vector<double> y(count * neurons);
+                expect_layer(context, k, values, rows_of(y.data(), count, neurons), weights, job);
+                skips.join(k, rows_of(y.data(), count, neurons), kept.data());
+                limit(layer(k + 1), y.data(), y.size());
+                x = std::move(y);
+                values = row_major(std::span<const double>(x), neurons);
+            }
+            expect_layer(context, layers.size() - 1, values, results, weights, job);
+            skips.join(layers.size() - 1, results, kept.data());
+            job.add_done(count);
         }
-        expect_layer(context, layers.size() - 1, values, outputs, weights, job);
-        skips.join(layers.size() - 1, outputs, kept.data());
-        job.add_done(rows);
     });
 }
 
@@ -413,7 +449,10 @@ StreamArray Network::encode(const ExecutionContext& context, std::span<const dou
 }
 
 void Network::redraw(const ExecutionContext& context) {
-    for (Layer& layer : state_->layers) layer.redraw(context);
+    state_->change(context, [](std::size_t, Layer::State& layer) {
+        ++layer.redraws;
+        return true;
+    });
 }
 
 }  // namespace bitaxon

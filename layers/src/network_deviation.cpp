@@ -241,6 +241,9 @@ void Network::State::deviate(const ExecutionContext& context, const Samples& sam
     std::vector<const Layer::State*> chain;
     double nanoseconds = 0;
     for (std::size_t k = 0; k < layers.size(); ++k) {
+        if (!layer(k).predicts_noise())
+            throw_error(ErrorCode::unsupported, "forward_deviation", layer(k).call() + ")",
+                        "a network without it: its noise is not predicted");
         chain.push_back(&layer(k));
         nanoseconds += layer(k).expected_nanoseconds(outputs.rows) *
                        static_cast<double>(2 * outputs.columns + 3);

@@ -19,9 +19,15 @@ using Json = nlohmann::json;
 
 constexpr const char* kFormat = "bitaxon.network.1";
 
-Tensor to_tensor(std::span<const double> values, std::vector<std::uint64_t> shape) {
-    const auto bytes = std::as_bytes(values);
-    return {"F64", std::move(shape), {bytes.begin(), bytes.end()}};
+template <class T>
+constexpr const char* kType = "F64";
+template <>
+constexpr const char* kType<std::uint64_t> = "U64";
+
+template <class T>
+Tensor to_tensor(const std::vector<T>& values, std::vector<std::uint64_t> shape) {
+    const auto bytes = std::as_bytes(std::span(values));
+    return {kType<T>, std::move(shape), {bytes.begin(), bytes.end()}};
 }
 
 [[noreturn]] void damaged(const std::filesystem::path& path, std::string_view why) {
@@ -29,14 +35,17 @@ Tensor to_tensor(std::span<const double> values, std::vector<std::uint64_t> shap
                 fmt::format("{}: not a network of bitaxon: {}", path.string(), why));
 }
 
-std::vector<double> to_values(const std::filesystem::path& path, const TensorFile& file,
-                              const std::string& name, const std::vector<std::uint64_t>& shape) {
+template <class T>
+std::vector<T> to_values(const std::filesystem::path& path, const TensorFile& file,
+                         const std::string& name, const std::vector<std::uint64_t>& shape) {
     const auto found = file.tensors.find(name);
-    if (found == file.tensors.end() || found->second.dtype != "F64" || found->second.shape != shape)
-        damaged(path,
-                fmt::format("no F64 tensor '{}' of shape ({})", name, fmt::join(shape, ", ")));
-    std::vector<double> values(found->second.bytes.size() / sizeof(double));
-    std::memcpy(values.data(), found->second.bytes.data(), values.size() * sizeof(double));
+    if (found == file.tensors.end() || found->second.dtype != kType<T> ||
+        found->second.shape != shape)
+        damaged(path, fmt::format("no {} tensor '{}' of shape ({})", kType<T>, name,
+                                  fmt::join(shape, ", ")));
+    std::vector<T> values(found->second.bytes.size() / sizeof(T));
+    if (!values.empty())
+        std::memcpy(values.data(), found->second.bytes.data(), values.size() * sizeof(T));
     return values;
 }
 
@@ -89,6 +98,9 @@ void Network::save(const std::filesystem::path& path) const {
             {"streams_xxh3", layer.has_weights() ? layer.drawn->checksum() : std::string()}};
         for (const auto& [size, value] : layer.sizes()) entry[std::string(size)] = value;
         description.push_back(std::move(entry));
+        for (const auto& [name, array] : layer.arrays())
+            file.tensors[fmt::format("{}.{}", k, name)] = std::visit(
+                [](const auto& values) { return to_tensor(values, {values.size()}); }, array);
         if (!layer.has_weights()) continue;
         file.tensors[fmt::format("{}.weights", k)] =
             to_tensor(layer.weights, {layer.shape.rows, layer.shape.fan_in});
@@ -115,14 +127,24 @@ Network Network::load(const std::filesystem::path& path, const ExecutionContext&
         for (const Json& entry : description) {
             const std::size_t k = layers.size();
             const LayerReader read = reader_of(entry.at("type").get<std::string>());
+            const auto read_values = [&](std::string_view name, std::vector<std::uint64_t> shape) {
+                return to_values<double>(path, file, fmt::format("{}.{}", k, name), shape);
+            };
             std::unique_ptr<Layer::State> state =
                 read([&](const std::string& size) { return to_unsigned(entry.at(size)); },
                      to_options(entry, k),
-                     [&](std::size_t rows, std::size_t fan_in) {
-                         return LayerArrays{
-                             to_values(path, file, fmt::format("{}.weights", k), {rows, fan_in}),
-                             to_values(path, file, fmt::format("{}.bias", k), {rows})};
-                     });
+                     {.weights =
+                          [&](std::size_t rows, std::size_t fan_in) {
+                              return LayerArrays{read_values("weights", {rows, fan_in}),
+                                                 read_values("bias", {rows})};
+                          },
+                      .values = [&](const std::string& name,
+                                    std::size_t count) { return read_values(name, {count}); },
+                      .indices =
+                          [&](const std::string& name, std::size_t count) {
+                              return to_values<std::uint64_t>(
+                                  path, file, fmt::format("{}.{}", k, name), {count});
+                          }});
             state->weight_scale_given = entry.at("weight_scale_given").get<bool>();
             state->redraws = from_text(entry.at("redraws"));
             state->draw(context);
@@ -139,7 +161,7 @@ Network Network::load(const std::filesystem::path& path, const ExecutionContext&
                 skips.push_back({to_unsigned(skip.at(0)), to_unsigned(skip.at(1))});
         return Network(std::move(layers), context, std::move(skips));
     } catch (const Error& error) {
-        if (error.code() == ErrorCode::file) throw;
+        if (error.code() == ErrorCode::file || error.code() == ErrorCode::cancelled) throw;
         damaged(path, fmt::format("layer {}: {}", layers.size(), error.what()));
     } catch (const Json::exception& error) {
         damaged(path, error.what());

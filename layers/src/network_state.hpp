@@ -20,6 +20,19 @@ struct Network::State {
         : layers(other.layers), skips(other.skips), saturated(other.saturated.load()) {}
 
     const Layer::State& layer(std::size_t k) const { return *layers[k].state_; }
+    /// Draws anew the layers whose copy change(k, copy) says that it has changed: all, or none.
+    template <class Change>
+    void change(const ExecutionContext& context, Change&& change) {
+        std::vector<std::unique_ptr<Layer::State>> next(layers.size());
+        for (std::size_t k = 0; k < layers.size(); ++k) {
+            std::unique_ptr<Layer::State> copy = layer(k).clone();
+            if (!change(k, *copy)) continue;
+            copy->draw(context);
+            next[k] = std::move(copy);
+        }
+        for (std::size_t k = 0; k < layers.size(); ++k)
+            if (next[k]) layers[k].state_ = std::move(next[k]);
+    }
     std::size_t widest() const;
     double nanoseconds(std::size_t samples) const;
 

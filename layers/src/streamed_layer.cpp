@@ -113,10 +113,9 @@ void run_streamed(const ExecutionContext& context, std::span<const Layer::State*
         throw_error(ErrorCode::invalid_shape, "lengths", fmt::format("{} values", lengths.size()),
                     fmt::format("{} (samples), or none", total));
 
-    if (options.stop == Stop::argmax && layers.back()->takes_values())
+    if (options.stop == Stop::argmax && !layers.back()->stops_early())
         throw_error(ErrorCode::invalid_value, "stop", "'argmax'",
-                    fmt::format("'none': the noise of {}), which has no weights, is not counted",
-                                layers.back()->call()));
+                    fmt::format("'none': the noise of {}) is not counted", layers.back()->call()));
 
     const std::uint64_t words = words_for(length);
     const std::uint64_t looks = (words - 1) / block_words;
@@ -131,8 +130,9 @@ void run_streamed(const ExecutionContext& context, std::span<const Layer::State*
 
     const auto run_block = [&](std::size_t first, std::size_t count, Job& job) {
         std::vector<std::unique_ptr<StreamedLayer>> chain;
+        const ExecutionContext watched = context.watched({.progress = {}, .stop = {}, .job = &job});
         for (const Layer::State* layer : layers)
-            chain.push_back(layer->streamed(context, count, seed, options.forward.sample + first));
+            chain.push_back(layer->streamed(watched, count, seed, options.forward.sample + first));
         std::visit(
             [&](const auto& view) {
                 for (std::size_t s = 0; s < count; ++s)

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace bitaxon {
 namespace {
@@ -50,35 +51,34 @@ void check_options(const TuneOptions& options, std::size_t samples, std::size_t 
 }  // namespace
 
 void Network::set_lengths(std::span<const std::uint64_t> lengths, const ExecutionContext& context) {
-    std::vector<Layer>& layers = state_->layers;
+    const std::vector<Layer>& layers = state_->layers;
     if (lengths.size() != layers.size())
         throw_error(ErrorCode::invalid_shape, "lengths", fmt::format("{} values", lengths.size()),
                     fmt::format("{}, one a layer", layers.size()));
     for (std::size_t k = 0; k < layers.size(); ++k)
         check_length(std::max(layers[k].inputs(), layers[k].state_->shape.fan_in), lengths[k]);
-    for (std::size_t k = 0; k < layers.size(); ++k) {
-        if (layers[k].length() == lengths[k]) continue;
-        std::unique_ptr<Layer::State> next = layers[k].state_->clone();
-        next->options.length = lengths[k];
-        next->draw(context);
-        layers[k].state_ = std::move(next);
-    }
+    state_->change(context, [&](std::size_t k, Layer::State& layer) {
+        return std::exchange(layer.options.length, lengths[k]) != lengths[k];
+    });
 }
 
 Tuned Network::tune(const ExecutionContext& context, MatrixView<const double> samples,
                     const TuneOptions& options) {
     check_options(options, samples.rows, neurons());
+    const Monitor& monitor = options.forward.monitor;
+    // Weights are drawn without a report of theirs.
+    const ExecutionContext drawing =
+        context.watched({.progress = {}, .stop = monitor.stop, .job = monitor.job});
     Network trial(*this);
     std::vector<double> outputs(samples.rows * neurons());
     const MatrixView<double> out = row_major(std::span(outputs), neurons());
     std::vector<std::size_t> labels(options.labels.begin(), options.labels.end());
     if (labels.empty()) {
-        trial.forward_expected(context, samples, out, ExpectedWeights::mean,
-                               options.forward.monitor);
+        trial.forward_expected(context, samples, out, ExpectedWeights::mean, monitor);
         labels = winners(outputs, neurons());
     }
     const auto reached = [&](std::span<const std::uint64_t> lengths) {
-        trial.set_lengths(lengths, context);
+        trial.set_lengths(lengths, drawing);
         trial.forward_batch(context, samples, out, options.forward);
         return agreement(winners(outputs, neurons()), labels);
     };
@@ -110,7 +110,7 @@ Tuned Network::tune(const ExecutionContext& context, MatrixView<const double> sa
             best = {std::move(shorter), accuracy};
         }
     }
-    set_lengths(best.lengths, context);
+    set_lengths(best.lengths, drawing);
     return best;
 }
 

@@ -149,7 +149,7 @@ void WeightlessState::encode_and_sum(const Engine& engine, const Samples& sample
 }
 
 void WeightlessState::sum_streams(const Engine& engine, const StreamView& streams,
-                                  std::int64_t* counters, Scratch&) const {
+                                  const std::uint64_t*, std::int64_t* counters, Scratch&) const {
     for (std::size_t r = 0; r < streams.rows; ++r) {
         engine.job.check();
         for (std::size_t i = 0; i < shape.inputs; ++i)
@@ -165,32 +165,6 @@ void WeightlessState::finish(std::int64_t* counters, const MatrixView<double>& o
         apply(x.data(), y.data());
         for (std::size_t n = 0; n < y.size(); ++n) outputs(r, n) = y[n];
     }
-}
-
-void WeightlessState::run(const ExecutionContext& context, const Samples& samples,
-                          const MatrixView<double>& outputs, std::uint64_t forward_seed,
-                          std::uint64_t first_sample, Job& job) const {
-    const std::size_t total = row_count(samples);
-    const Partition cut =
-        make_partition(total, block_samples(), context.threads(), nanoseconds(total));
-    const Engine engine{context.kernels(), job};
-    const std::uint64_t seed = stream_seed(forward_seed);
-    const std::size_t bytes = scratch_bytes(cut.samples) +
-                              Scratch::bytes<std::uint64_t>(cut.samples) +
-                              Scratch::bytes<std::int64_t>(cut.samples * counters());
-    context.parallel_for(cut.pieces, [&](std::size_t piece) {
-        const std::size_t first = piece * cut.samples;
-        const std::size_t count = std::min(cut.samples, total - first);
-        Scratch scratch = context.scratch(bytes);
-        auto* bases = scratch.take<std::uint64_t>(cut.samples);
-        for (std::size_t r = 0; r < count; ++r)
-            bases[r] = key_base(seed, options.id, Role::input, first_sample + first + r);
-        auto* ones = scratch.take<std::int64_t>(count * counters());
-        std::fill_n(ones, count * counters(), 0);
-        encode_and_sum(engine, rows_from(samples, first, count), bases, ones, scratch);
-        finish(ones, outputs.rows_from(first, count));
-        job.add_done(count);
-    });
 }
 
 std::unique_ptr<StreamedLayer> WeightlessState::streamed(const ExecutionContext& context,

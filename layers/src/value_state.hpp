@@ -19,12 +19,10 @@ class WeightlessState : public Layer::State {
     void encode_and_sum(const Engine& engine, const Samples& samples,
                         const std::uint64_t* key_bases, std::int64_t* counters,
                         Scratch& scratch) const final;
-    void sum_streams(const Engine& engine, const StreamView& streams, std::int64_t* counters,
+    void sum_streams(const Engine& engine, const StreamView& streams,
+                     const std::uint64_t* key_bases, std::int64_t* counters,
                      Scratch& scratch) const final;
     void finish(std::int64_t* counters, const MatrixView<double>& outputs) const final;
-    void run(const ExecutionContext& context, const Samples& samples,
-             const MatrixView<double>& outputs, std::uint64_t forward_seed,
-             std::uint64_t first_sample, Job& job) const final;
     std::unique_ptr<StreamedLayer> streamed(const ExecutionContext& context, std::size_t slots,
                                             std::uint64_t forward_seed,
                                             std::uint64_t first_sample) const final;

@@ -52,9 +52,9 @@ make_conv2d(py::handle in_channels, py::handle out_channels, py::handle kernel_s
     const py::array biases = read_bias(bias, options.filters);
     const py::object kept_context = to_context(context);
     const ExecutionContext& engine = choose_engine(kept_context);
-    auto layer = without_gil([&] {
+    auto layer = interruptible(engine, [&](const ExecutionContext& watched) {
         return std::make_shared<const Conv2d>(options, packed_values(array), packed_values(biases),
-                                              engine);
+                                              watched);
     });
     return std::make_unique<HeldConv2d>(std::move(layer), kept_context);
 }

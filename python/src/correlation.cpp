@@ -4,6 +4,7 @@
 #include "bindings.hpp"
 #include "context.hpp"
 #include "encoders.hpp"
+#include "progress.hpp"
 
 #include <bitaxon/core/correlation.hpp>
 #include <bitaxon/core/error.hpp>
@@ -28,7 +29,9 @@ double correlate(py::handle a, py::handle b, py::handle length, py::handle conte
     const std::uint64_t bits = to_unsigned(length, "length", 1, kMaxLength);
     const Streams first = read_set(a, "a", bits, 1);
     const Streams second = read_set(b, "b", bits, 1);
-    return without_gil([&] { return scc(engine, first.view, second.view); });
+    return interruptible(engine, [&](const ExecutionContext& watched) {
+        return scc(watched, first.view, second.view);
+    });
 }
 
 Correlation to_kind(py::handle name) {
@@ -49,7 +52,9 @@ py::array correlate_pairs(py::handle a, py::handle b, py::handle length, py::han
     const Streams second = read_set(b, "b", bits, 2);
     py::array_t<double> result(static_cast<py::ssize_t>(first.view.streams));
     const std::span out(result.mutable_data(), first.view.streams);
-    without_gil([&] { correlation(engine, measure, first.view, second.view, out); });
+    interruptible(engine, [&](const ExecutionContext& watched) {
+        correlation(watched, measure, first.view, second.view, out);
+    });
     return result;
 }
 
@@ -68,7 +73,9 @@ py::array correlate_all(py::handle a, py::handle b, py::handle length, py::handl
         throw_error(ErrorCode::invalid_shape, "out", "memory that overlaps the input",
                     "an array of its own");
     const std::span numbers(result.view().data, rows * columns);
-    without_gil([&] { correlation_matrix(engine, measure, first.view, second.view, numbers); });
+    interruptible(engine, [&](const ExecutionContext& watched) {
+        correlation_matrix(watched, measure, first.view, second.view, numbers);
+    });
     return result.array();
 }
 
@@ -88,7 +95,9 @@ py::array correlate_self(py::handle streams, py::handle lags, py::handle length,
     py::array_t<double> result(
         {static_cast<py::ssize_t>(read.view.streams), static_cast<py::ssize_t>(steps.size())});
     const std::span out(result.mutable_data(), static_cast<std::size_t>(result.size()));
-    without_gil([&] { autocorrelation(engine, read.view, steps, out); });
+    interruptible(engine, [&](const ExecutionContext& watched) {
+        autocorrelation(watched, read.view, steps, out);
+    });
     return result;
 }
 
@@ -101,7 +110,7 @@ py::array numbers_of(py::handle streams, py::handle length, std::size_t each, py
         read_set(streams, "streams", to_unsigned(length, "length", 1, kMaxLength), 2);
     py::array_t<double> result(static_cast<py::ssize_t>(read.view.streams * each));
     const std::span out(result.mutable_data(), read.view.streams * each);
-    without_gil([&] { fill(engine, read.view, out); });
+    interruptible(engine, [&](const ExecutionContext& watched) { fill(watched, read.view, out); });
     return result;
 }
 

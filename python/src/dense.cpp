@@ -28,9 +28,9 @@ std::unique_ptr<HeldDense> make_dense(py::handle n_inputs, py::handle n_neurons,
     const py::array biases = read_bias(bias, options.neurons);
     const py::object kept_context = to_context(context);
     const ExecutionContext& engine = choose_engine(kept_context);
-    auto layer = without_gil([&] {
+    auto layer = interruptible(engine, [&](const ExecutionContext& watched) {
         return std::make_shared<const DenseLayer>(options, view_of<double>(matrix),
-                                                  packed_values(biases), engine);
+                                                  packed_values(biases), watched);
     });
     return std::make_unique<HeldDense>(std::move(layer), kept_context);
 }

@@ -3,6 +3,7 @@
 #include "bindings.hpp"
 #include "context.hpp"
 #include "encoders.hpp"
+#include "progress.hpp"
 
 #include <bitaxon/core/error.hpp>
 #include <bitaxon/core/sources.hpp>
@@ -71,12 +72,13 @@ py::array signs_array(const std::vector<std::uint8_t>& negative) {
     return flags;
 }
 
-// An array of one number a stream, which fill(span) writes without the GIL.
+// An array of one number a stream, which fill(engine, span) writes without the GIL.
 template <class Fill>
 py::array values_of(std::size_t count, Fill&& fill) {
     py::array_t<double> values(static_cast<py::ssize_t>(count));
     const std::span out(values.mutable_data(), count);
-    without_gil([&] { fill(out); });
+    interruptible(ExecutionContext::shared(),
+                  [&](const ExecutionContext& watched) { fill(watched, out); });
     return values;
 }
 
@@ -92,8 +94,8 @@ py::tuple split(py::handle values, py::handle length, const py::dict& options) {
     const Request request(options);
     const py::array numbers = read_vector(values, "values");
     const std::uint64_t bits = read_length(length);
-    SplitStreams result = without_gil([&] {
-        return encode_split(*request.engine, packed_values(numbers), bits, request.drawing);
+    SplitStreams result = interruptible(*request.engine, [&](const ExecutionContext& watched) {
+        return encode_split(watched, packed_values(numbers), bits, request.drawing);
     });
     return py::make_tuple(to_streams(std::move(result.magnitudes)), signs_array(result.negative));
 }
@@ -101,8 +103,8 @@ py::tuple split(py::handle values, py::handle length, const py::dict& options) {
 py::array split_values(py::handle magnitudes, py::handle negative, py::handle length) {
     const Streams read = read_set(magnitudes, "magnitudes", length);
     const std::vector<std::uint8_t> signs = read_signs(negative, count(read));
-    return values_of(count(read), [&](std::span<double> out) {
-        decode_split(ExecutionContext::shared(), read.view, signs, out);
+    return values_of(count(read), [&](const ExecutionContext& watched, std::span<double> out) {
+        decode_split(watched, read.view, signs, out);
     });
 }
 
@@ -110,15 +112,15 @@ py::object ratio(py::handle values, py::handle length, const py::dict& options) 
     const Request request(options);
     const py::array numbers = read_vector(values, "values");
     const std::uint64_t bits = read_length(length);
-    return to_streams(without_gil([&] {
-        return encode_ratio(*request.engine, packed_values(numbers), bits, request.drawing);
+    return to_streams(interruptible(*request.engine, [&](const ExecutionContext& watched) {
+        return encode_ratio(watched, packed_values(numbers), bits, request.drawing);
     }));
 }
 
 py::array ratio_values(py::handle streams, py::handle length) {
     const Streams read = read_set(streams, "streams", length);
-    return values_of(count(read), [&](std::span<double> out) {
-        decode_ratio(ExecutionContext::shared(), read.view, out);
+    return values_of(count(read), [&](const ExecutionContext& watched, std::span<double> out) {
+        decode_ratio(watched, read.view, out);
     });
 }
 
@@ -133,9 +135,8 @@ py::tuple extended(py::handle values, py::handle length, py::handle denominator,
         other["encoder"] = denominator;
         below = Request(other).drawing;
     }
-    ExtendedStreams result = without_gil([&] {
-        return encode_extended(*request.engine, packed_values(numbers), bits, request.drawing,
-                               below);
+    ExtendedStreams result = interruptible(*request.engine, [&](const ExecutionContext& watched) {
+        return encode_extended(watched, packed_values(numbers), bits, request.drawing, below);
     });
     return py::make_tuple(to_streams(std::move(result.numerators)),
                           to_streams(std::move(result.denominators)));
@@ -144,8 +145,8 @@ py::tuple extended(py::handle values, py::handle length, py::handle denominator,
 py::array extended_values(py::handle numerators, py::handle denominators, py::handle length) {
     const Streams above = read_set(numerators, "numerators", length);
     const Streams below = read_set(denominators, "denominators", length);
-    return values_of(count(above), [&](std::span<double> out) {
-        decode_extended(ExecutionContext::shared(), above.view, below.view, out);
+    return values_of(count(above), [&](const ExecutionContext& watched, std::span<double> out) {
+        decode_extended(watched, above.view, below.view, out);
     });
 }
 
@@ -156,9 +157,8 @@ py::object integral(py::handle values, py::handle length, py::handle summands, p
     const std::uint64_t bits = read_length(length);
     const std::uint64_t terms = to_unsigned(summands, "summands", 1, 65535);
     const Coding code = parse_coding(to_text(coding, "coding"));
-    StreamArray result = without_gil([&] {
-        return encode_integral(*request.engine, packed_values(numbers), bits, terms, code,
-                               request.drawing);
+    StreamArray result = interruptible(*request.engine, [&](const ExecutionContext& watched) {
+        return encode_integral(watched, packed_values(numbers), bits, terms, code, request.drawing);
     });
     return to_streams(std::move(result), true);
 }
@@ -168,15 +168,17 @@ py::array elements(py::handle streams, py::handle length) {
     py::array_t<std::uint16_t> sums(
         {static_cast<py::ssize_t>(read.view.rows), static_cast<py::ssize_t>(read.view.length)});
     const std::span out(sums.mutable_data(), static_cast<std::size_t>(sums.size()));
-    without_gil([&] { integral_elements(ExecutionContext::shared(), read.view, out); });
+    interruptible(ExecutionContext::shared(), [&](const ExecutionContext& watched) {
+        integral_elements(watched, read.view, out);
+    });
     return sums;
 }
 
 py::array integral_values(py::handle streams, py::handle length, py::handle coding) {
     const Streams read = read_set(streams, "streams", length);
     const Coding code = parse_coding(to_text(coding, "coding"));
-    return values_of(read.view.rows, [&](std::span<double> out) {
-        decode_integral(ExecutionContext::shared(), read.view, code, out);
+    return values_of(read.view.rows, [&](const ExecutionContext& watched, std::span<double> out) {
+        decode_integral(watched, read.view, code, out);
     });
 }
 
@@ -186,8 +188,10 @@ py::object bipolar(py::handle streams, py::handle length, py::handle half, py::h
     check_independent(sources_of(streams), sources_of(half));
     const std::vector<std::uint8_t> signs =
         negative.is_none() ? std::vector<std::uint8_t>{} : read_signs(negative, count(read));
-    StreamArray result = without_gil(
-        [&] { return to_bipolar(ExecutionContext::shared(), read.view, other.view, signs); });
+    StreamArray result =
+        interruptible(ExecutionContext::shared(), [&](const ExecutionContext& watched) {
+            return to_bipolar(watched, read.view, other.view, signs);
+        });
     return to_array(std::move(result), read.array.ndim() == 3);
 }
 
@@ -200,8 +204,8 @@ py::object drawn_again(py::handle streams, py::handle length, py::handle from, p
     const std::uint64_t bits = new_length.is_none()
                                    ? read.view.length
                                    : to_unsigned(new_length, "new_length", 1, kMaxLength);
-    return to_streams(without_gil([&] {
-        return reencode(*request.engine, read.view, before, after, bits, request.drawing);
+    return to_streams(interruptible(*request.engine, [&](const ExecutionContext& watched) {
+        return reencode(watched, read.view, before, after, bits, request.drawing);
     }));
 }
 

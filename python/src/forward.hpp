@@ -247,8 +247,9 @@ py::array encode_sample(const Held<Model>& self, py::handle x, py::handle seed, 
     check_vector(values, "x", model->inputs());
     const ForwardOptions options = read_options(seed, sample, "sample");
     return naming("samples[0]", "x", [&] {
-        return to_array(
-            without_gil([&] { return model->encode(engine, packed_values(values), options); }));
+        return to_array(interruptible(engine, [&](const ExecutionContext& watched) {
+            return model->encode(watched, packed_values(values), options);
+        }));
     });
 }
 

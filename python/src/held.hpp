@@ -4,6 +4,7 @@
 #include "context.hpp"
 #include "instances.hpp"
 #include "process_local.hpp"
+#include "progress.hpp"
 
 #include <bitaxon/layers/layer.hpp>
 
@@ -38,15 +39,16 @@ class Held {
     }
 
     /// Replaces the model by a copy that change(copy, engine) was called on, without the GIL.
+    /// Ctrl-C leaves the model that there was.
     template <class Change>
     void change(py::handle given_context, Change&& change) {
         const ExecutionContext& engine = this->engine(given_context);
         const std::shared_ptr<std::mutex> changing = changing_.get();
         std::unique_lock lock(*changing, std::defer_lock);
-        auto next = without_gil([&] {
+        auto next = interruptible(engine, [&](const ExecutionContext& watched) {
             lock.lock();
             auto copy = std::make_shared<Model>(*model_);
-            change(*copy, engine);
+            change(*copy, watched);
             return copy;
         });
         model_ = std::move(next);

@@ -39,8 +39,8 @@ std::unique_ptr<HeldNetwork> make_network(py::handle layers, py::handle context,
         chain.push_back(*layer.cast<const Held<Layer>&>().model());
     }
     std::vector<Skip> passing = to_skips(skips);
-    auto network = without_gil([&] {
-        return std::make_shared<const Network>(std::move(chain), engine, std::move(passing));
+    auto network = interruptible(engine, [&](const ExecutionContext& watched) {
+        return std::make_shared<const Network>(std::move(chain), watched, std::move(passing));
     });
     return std::make_unique<HeldNetwork>(std::move(network), kept_context);
 }
@@ -160,8 +160,9 @@ std::unique_ptr<HeldNetwork> load(py::handle path, py::handle context) {
     const std::filesystem::path file = to_path(path);
     const py::object kept_context = to_context(context);
     const ExecutionContext& engine = choose_engine(kept_context);
-    auto network =
-        without_gil([&] { return std::make_shared<const Network>(Network::load(file, engine)); });
+    auto network = interruptible(engine, [&](const ExecutionContext& watched) {
+        return std::make_shared<const Network>(Network::load(file, watched));
+    });
     return std::make_unique<HeldNetwork>(std::move(network), kept_context);
 }
 

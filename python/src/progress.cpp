@@ -18,8 +18,8 @@ py::object make_reporter(py::handle progress, std::size_t total) {
 }
 
 void Progress::operator()(std::size_t done, std::size_t total) const {
-    // The interpreter looks after signals itself once the call is over.
-    if (reporter_.is_none() && done == total) return;
+    // The interpreter looks after signals itself once the call is over. Of 0 the end is not known.
+    if (reporter_.is_none() && done == total && total != 0) return;
     const GilHeld gil;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
     if (!reporter_.is_none()) reporter_(done, total);

@@ -1,6 +1,8 @@
 // How long calls look after Ctrl-C and tell how far they are.
 #pragma once
 
+#include "gil.hpp"
+
 #include <bitaxon/core/context.hpp>
 
 #include <pybind11/pybind11.h>
@@ -23,5 +25,14 @@ class Progress {
   private:
     py::handle reporter_;
 };
+
+/// work(engine) while other Python threads run. Ctrl-C ends what works on that engine: encoding,
+/// drawing weights, parallel loops, and other loops that check it.
+template <class Work>
+decltype(auto) interruptible(const ExecutionContext& engine, Work&& work) {
+    const ExecutionContext watched =
+        engine.watched({.progress = Progress(py::none()), .stop = {}, .job = nullptr});
+    return without_gil([&]() -> decltype(auto) { return work(watched); });
+}
 
 }  // namespace bitaxon::python

@@ -3,6 +3,7 @@
 #include "bindings.hpp"
 #include "context.hpp"
 #include "encoders.hpp"
+#include "progress.hpp"
 
 #include <bitaxon/core/spike_encoders.hpp>
 
@@ -22,7 +23,9 @@ py::object trains(py::handle values, py::handle steps, py::handle context, Make&
     const ExecutionContext& engine = choose_engine(context);
     const py::array numbers = read_vector(values, "values");
     const std::uint64_t length = to_unsigned(steps, "steps", 1, kMaxLength);
-    return to_streams(without_gil([&] { return make(engine, packed_values(numbers), length); }));
+    return to_streams(interruptible(engine, [&](const ExecutionContext& watched) {
+        return make(watched, packed_values(numbers), length);
+    }));
 }
 
 py::object rate(py::handle values, py::handle steps, py::handle max_rate, py::handle dt,
@@ -69,7 +72,8 @@ py::object delta(py::handle signals, py::handle threshold, py::handle context) {
     const py::array numbers = read_signals(signals, "signals");
     const double step = to_real(threshold, "threshold");
     const MatrixView<const double> view = view_of<double>(numbers);
-    StreamArray result = without_gil([&] { return encode_delta(engine, view, step); });
+    StreamArray result = interruptible(
+        engine, [&](const ExecutionContext& watched) { return encode_delta(watched, view, step); });
     return to_streams(std::move(result), numbers.ndim() == 2);
 }
 

@@ -4,6 +4,7 @@
 #include "bindings.hpp"
 #include "context.hpp"
 #include "encoders.hpp"
+#include "progress.hpp"
 
 #include <bitaxon/core/encode.hpp>
 #include <bitaxon/core/error.hpp>
@@ -32,8 +33,8 @@ py::object encode_values(py::handle values, py::handle length, py::handle coding
     const Coding code = parse_coding(to_text(coding, "coding"));
     const Drawing drawing = to_drawing(engine, encoder, seed, layer, role, sample, first_index);
     const std::uint64_t begin = to_unsigned(first_bit, "first_bit");
-    return to_streams(without_gil([&] {
-        return encode(engine, packed_values(numbers), length_bits, code, drawing.encoder,
+    return to_streams(interruptible(engine, [&](const ExecutionContext& watched) {
+        return encode(watched, packed_values(numbers), length_bits, code, drawing.encoder,
                       drawing.origin, begin);
     }));
 }
@@ -52,8 +53,11 @@ py::array decode_streams(py::handle streams, py::handle length, py::handle codin
     py::array values(py::dtype::of<double>(), shape_without_words(read.array));
     const std::span<double> out(static_cast<double*>(values.mutable_data()),
                                 static_cast<std::size_t>(values.size()));
-    naming(read.name(), "streams",
-           [&] { without_gil([&] { decode(engine, read.view, code, out); }); });
+    naming(read.name(), "streams", [&] {
+        interruptible(engine, [&](const ExecutionContext& watched) {
+            decode(watched, read.view, code, out);
+        });
+    });
     return values;
 }
 
@@ -93,9 +97,11 @@ py::array pack_bits(py::handle bits, py::handle context) {
     const auto* from = static_cast<const std::uint8_t*>(bytes.data());
     auto* to = static_cast<std::uint64_t*>(packed.mutable_data());
     const std::size_t rows = static_cast<std::size_t>(bytes.size()) / length;
-    without_gil([&] {
-        for (std::size_t row = 0; row < rows; ++row)
-            engine.kernels().pack(from + row * length, length, to + row * words_for(length));
+    interruptible(engine, [&](const ExecutionContext& watched) {
+        for (std::size_t row = 0; row < rows; ++row) {
+            watched.check();
+            watched.kernels().pack(from + row * length, length, to + row * words_for(length));
+        }
     });
     return packed;
 }
@@ -110,10 +116,12 @@ py::array unpack_words(py::handle words, py::handle length, py::handle context) 
 
     auto* to = static_cast<std::uint8_t*>(bits.mutable_data());
     naming(read.name(), "words", [&] { check_tails(view); });
-    without_gil([&] {
-        for (std::size_t i = 0; i < view.rows * view.streams; ++i)
-            engine.kernels().unpack(view.stream(i / view.streams, i % view.streams), view.length,
-                                    to + i * view.length);
+    interruptible(engine, [&](const ExecutionContext& watched) {
+        for (std::size_t i = 0; i < view.rows * view.streams; ++i) {
+            watched.check();
+            watched.kernels().unpack(view.stream(i / view.streams, i % view.streams), view.length,
+                                     to + i * view.length);
+        }
     });
     return bits;
 }

@@ -52,6 +52,7 @@ class AlignedWords {
   private:
     struct Free {
         std::size_t alignment;
+        std::size_t mapped;  // bytes that came from the system; 0: from operator new
         void operator()(std::uint64_t* words) const noexcept;
     };
     std::unique_ptr<std::uint64_t[], Free> words_;

@@ -51,10 +51,13 @@ std::vector<int> numa_nodes();
 /// The state of one call, shared by the threads that work on it.
 class Job {
   public:
-    explicit Job(std::stop_token stop = {}) : stop_(std::move(stop)) {}
+    /// It is cancelled with `outer`, which must outlive it.
+    explicit Job(std::stop_token stop = {}, const Job* outer = nullptr)
+        : stop_(std::move(stop)), outer_(outer) {}
 
     bool cancelled() const noexcept {
-        return cancelled_.load(std::memory_order_relaxed) || stop_.stop_requested();
+        return cancelled_.load(std::memory_order_relaxed) || stop_.stop_requested() ||
+               (outer_ != nullptr && outer_->cancelled());
     }
     /// Cheap enough for every tile. @throws Error with ErrorCode::cancelled once a stop was
     /// requested
@@ -73,6 +76,7 @@ class Job {
     [[noreturn]] static void throw_cancelled();
 
     std::stop_token stop_;
+    const Job* outer_;
     std::atomic<bool> cancelled_{false};
     std::atomic<std::size_t> done_{0};
     std::atomic<std::size_t> total_{0};
@@ -163,8 +167,21 @@ class ExecutionContext {
     int threads() const noexcept;
     std::uint64_t seed() const noexcept;
 
-    /// Runs body(0) ... body(pieces - 1) on the arena, in any order; the first exception is
-    /// rethrown. One piece, or a context of one thread, stays on the caller's thread.
+    /// This context for a call that may be stopped: encoders, constructors of layers, drawing of
+    /// weights and whatever else works on it end soon after the monitor's stop is requested or its
+    /// job is cancelled, with ErrorCode::cancelled. While they work on the thread that calls this,
+    /// progress is called there about every 20 ms, with (0, 0): how much there is to do is not
+    /// known. Calls that take a Monitor heed both. The job must outlive all work on it.
+    ExecutionContext watched(const Monitor& monitor) const;
+
+    /// For long loops: a few nanoseconds. @throws what ends work on a watched context
+    void check() const {
+        if (watch_) look();
+    }
+
+    /// Runs body(0) ... body(pieces - 1) on the arena, in any order, with a check() before each;
+    /// the first exception is rethrown. One piece, or a context of one thread, stays on the
+    /// caller's thread.
     template <class Body>
     void parallel_for(std::size_t pieces, Body&& body) const {
         run_pieces(
@@ -223,8 +240,12 @@ class ExecutionContext {
     void run_supervised(const Monitor& monitor, std::size_t total, double nanoseconds,
                         void (*work)(void*, Job&), void* argument) const;
 
+    void look() const;
+
     struct State;
+    struct Watch;
     std::shared_ptr<State> state_;
+    std::shared_ptr<Watch> watch_;  // nothing unless watched
 };
 
 }  // namespace bitaxon

@@ -37,7 +37,8 @@ struct Skip {
 /// input_range (set by calibrate), saturates at the ends of its coding's range, and is encoded
 /// anew; how many values saturated since the last calibration is counted.
 ///
-/// Const methods may be called from many threads at once.
+/// Const methods may be called from many threads at once. One that changes the network and fails,
+/// or is stopped on a watched context, leaves it as it was.
 class Network : public AsyncForward<Network> {
   public:
     /// @throws Error for no layer, neighbours whose sizes do not fit, and a skip that leads back or
@@ -62,7 +63,6 @@ class Network : public AsyncForward<Network> {
     /// Sets the input_range of every layer but the first to a quantile of the magnitudes that the
     /// layer before it puts out on these samples, computed without bits; the largest where the
     /// quantile is 0.
-    /// What is cancelled may leave some ranges set and others not.
     /// @throws Error for no sample, or a quantile outside (0, 1]
     void calibrate(const ExecutionContext& context, MatrixView<const double> samples,
                    double quantile = 0.999, const Monitor& monitor = {});
@@ -76,7 +76,7 @@ class Network : public AsyncForward<Network> {
     /// may have together, then for each layer, the costliest first, the shortest that the others
     /// allow. A target is a measurement with this seed on these samples, not a promise for others.
     /// @throws Error for a target that the longest streams miss, and for labels,
-    /// lengths or samples that do not fit; the network is left as it was
+    /// lengths or samples that do not fit
     Tuned tune(const ExecutionContext& context, MatrixView<const double> samples,
                const TuneOptions& options = {});
 

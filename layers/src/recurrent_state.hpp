@@ -1,0 +1,86 @@
+// The insides of a recurrent layer.
+#pragma once
+
+#include "cells.hpp"
+#include "layer_state.hpp"
+
+#include <bitaxon/layers/recurrent.hpp>
+
+namespace bitaxon {
+
+class Recurrence;
+
+class RecurrentState final : public Layer::State {
+  public:
+    RecurrentState(const Cell& cell, const RecurrentOptions& options,
+                   MatrixView<const double> matrix, std::span<const double> biases);
+
+    std::unique_ptr<State> clone() const override {
+        return std::make_unique<RecurrentState>(*this);
+    }
+    std::string_view type() const override { return cell.type; }
+    Sizes sizes() const override;
+    std::vector<NamedArray> arrays() const override;
+    std::string call() const override;
+    std::string repr() const override;
+    WeightLayout layout() const override;
+
+    /// States, as bits of doubles: a step cannot wait for finish.
+    std::size_t counters() const override { return outputs(); }
+    std::size_t block_samples() const override;
+    std::size_t scratch_bytes(std::size_t samples) const override;
+    void encode_and_sum(const Engine& engine, const Samples& samples,
+                        const std::uint64_t* key_bases, std::int64_t* counters,
+                        Scratch& scratch) const override;
+    void sum_streams(const Engine& engine, const StreamView& streams,
+                     const std::uint64_t* key_bases, std::int64_t* counters,
+                     Scratch& scratch) const override;
+    void finish(std::int64_t* counters, const MatrixView<double>& outputs) const override;
+    std::unique_ptr<StreamedLayer> streamed(const ExecutionContext& context, std::size_t slots,
+                                            std::uint64_t forward_seed,
+                                            std::uint64_t first_sample) const override;
+    void expect_outputs(const kernels::KernelTable& kernels, const double* x, const double* values,
+                        double* y) const override;
+    bool stops_early() const override { return false; }
+    bool predicts_noise() const override { return false; }
+
+    /// Signed products that a step of a sample has counted: those of inputs with all rows of
+    /// weights, then those of states.
+    std::size_t step_counts() const { return 2 * shape.rows; }
+    /// The sum of a row of weights, from a step's counts over so many bits.
+    double linear(const std::int64_t* counts, std::size_t row, std::uint64_t bits) const {
+        return join(static_cast<double>(counts[row]), static_cast<double>(counts[shape.rows + row]),
+                    row, *options.weight_scale / static_cast<double>(bits));
+    }
+    CellStates begin(std::size_t samples) const { return {cell, units, leak, samples}; }
+    /// Where the states after a step stand among the outputs, if they do.
+    std::optional<std::size_t> place(std::size_t step) const {
+        if (!sequence && step + 1 < steps) return std::nullopt;
+        return sequence ? step * units : 0;
+    }
+    /// The probability of a one that stands for a state, or for its magnitude.
+    double coded_state(double h) const {
+        return options.coding == Coding::bipolar ? (h + 1.0) * 0.5 : std::abs(h);
+    }
+    std::uint64_t state_index(std::size_t step, std::size_t stage) const {
+        return shape.inputs + (step * cell.stages() + stage) * units;
+    }
+
+    const Cell& cell;
+    const std::size_t steps;
+    const std::size_t step_inputs;
+    const std::size_t units;
+    const bool sequence;
+    const double leak;
+
+  private:
+    /// Sets the counters of samples drawn from `bases`; fill_inputs as Recurrence::advance has it.
+    template <class FillInputs>
+    void walk(Recurrence& recurrence, std::span<const std::uint64_t> bases, std::int64_t* counters,
+              Scratch& scratch, const FillInputs& fill_inputs) const;
+    double join(double x, double h, std::size_t row, double unit) const {
+        return unit * (options.input_range * x + h) + bias[row];
+    }
+};
+
+}  // namespace bitaxon
