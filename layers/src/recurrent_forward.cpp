@@ -117,7 +117,7 @@ class StreamedRecurrent final : public StreamedLayer {
     StreamedRecurrent(const ExecutionContext& context, const RecurrentState& layer,
                       std::size_t slots, std::uint64_t forward_seed, std::uint64_t first_sample)
         : StreamedLayer(context.kernels(), layer, slots), recurrent_(layer),
-          panels_(layer.drawn->by_time()),
+          panels_(layer.drawn->by_time(context)),
           counts_of_steps_(slots * layer.steps * layer.step_counts()),
           outputs_(slots * layer.outputs()),
           scratch_(context.scratch(Recurrence::scratch_bytes(layer, slots, 1))),
