@@ -75,6 +75,10 @@ struct Spikes {
     std::vector<std::uint64_t> bits;
 
     std::size_t words() const noexcept { return (neurons + 63) / 64; }
+    /// steps x words(): as a learning rule reads them.
+    MatrixView<const std::uint64_t> rows() const noexcept {
+        return row_major(std::span(bits), words());
+    }
     /// `step` counts from the beginning of the run.
     bool spiked(std::size_t step, std::size_t neuron) const noexcept {
         return !bits.empty() && (bits[step * words() + neuron / 64] >> neuron % 64 & 1) != 0;
