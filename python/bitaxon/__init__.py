@@ -17,7 +17,7 @@ rules become machine code while the program runs.
 Every bit is a function of (seed, stream, time) alone: threads, SIMD tier and batch size change nothing.
 """
 
-from . import encoders, formats, math, metrics, plot, spikes
+from . import encoders, formats, learning, math, metrics, plot, spikes
 from ._bitaxon import (
     AveragePool2d,
     Circuit,
@@ -186,6 +186,7 @@ __all__ = [
     "heaviside",
     "hypot",
     "info",
+    "learning",
     "lerp",
     "load",
     "load_rule",
