@@ -20,6 +20,7 @@ Every bit is a function of (seed, stream, time) alone: threads, SIMD tier and ba
 from . import encoders, formats, learning, math, metrics, plot, spikes
 from ._bitaxon import (
     AveragePool2d,
+    BinaryStdp,
     Circuit,
     Conv2d,
     DenseLayer,
@@ -33,6 +34,7 @@ from ._bitaxon import (
     Network,
     Population,
     Rule,
+    Stdp,
     __version__,
     circuit,
     compile,
@@ -116,6 +118,7 @@ from .tracing import Symbol, function
 
 __all__ = [
     "AveragePool2d",
+    "BinaryStdp",
     "BuiltInCircuits",
     "BuiltInRules",
     "CancelledError",
@@ -146,6 +149,7 @@ __all__ = [
     "Rule",
     "RuleWatch",
     "Spikes",
+    "Stdp",
     "Streamed",
     "Streams",
     "Symbol",

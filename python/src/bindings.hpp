@@ -24,6 +24,7 @@ void bind_circuit(pybind11::module_& module);
 void bind_rule(pybind11::module_& module);
 void bind_rule_watch(pybind11::module_& module);
 void bind_population(pybind11::module_& module);
+void bind_stdp(pybind11::module_& module);
 void bind_pending(pybind11::module_& module);
 
 /// While an exception of C++ is handled: makes it Python's. For code that pybind11 does not call.

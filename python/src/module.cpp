@@ -35,6 +35,7 @@ PYBIND11_MODULE(_bitaxon, module) {
     bitaxon::python::bind_rule(module);
     bitaxon::python::bind_rule_watch(module);
     bitaxon::python::bind_population(module);
+    bitaxon::python::bind_stdp(module);
     bitaxon::python::bind_pending(module);
     module.attr("__name__") = private_name;
 }

@@ -1,0 +1,140 @@
+"""Plasticity against loops over steps and pairs in NumPy, and what Python adds: views, copies, threads."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import bitaxon as bx
+
+STEPS, PRE, POST = 80, 70, 11
+
+
+def packed(bits):
+    return bx.pack(np.ascontiguousarray(bits))
+
+
+@pytest.fixture
+def spikes(rng):
+    """Bits (steps, neurons) of both sides."""
+    return rng.random((STEPS, PRE)) < 0.1, rng.random((STEPS, POST)) < 0.15
+
+
+def loop_over_pairs(weights, pre, post, o):
+    """Each event looks at all spikes of the other side before it, one pair at a time."""
+    w = weights.astype(np.longdouble)
+
+    def found(bits, until, now, tau):
+        sums = np.zeros(bits.shape[1], np.longdouble)
+        for s in range(until):
+            pair = np.exp(-(now - s) * np.longdouble(o["dt"]) / np.longdouble(tau))
+            sums[bits[s]] = sums[bits[s]] + pair if o["pairing"] == "all" else pair
+        return sums
+
+    low, high = o["w_min"], o["w_max"]
+    soft = o["bounds"] == "soft"
+    for t in range(len(pre)):
+        changes = o["a_minus"] * found(post, t, t, o["tau_minus"])
+        for i in np.flatnonzero(pre[t]):
+            w[i] = np.maximum(w[i] - changes * (w[i] - low if soft else high - low), low)
+        changes = o["a_plus"] * found(pre, t + 1, t, o["tau_plus"])
+        for j in np.flatnonzero(post[t]):
+            w[:, j] = np.minimum(w[:, j] + changes * (high - w[:, j] if soft else high - low), high)
+    return w.astype(float)
+
+
+@pytest.mark.parametrize("pairing", ["all", "nearest"])
+@pytest.mark.parametrize("bounds", ["hard", "soft"])
+def test_stdp_is_a_loop_over_pairs(rng, spikes, pairing, bounds):
+    options = dict(a_plus=0.05, a_minus=0.04, tau_plus=8e-3, tau_minus=14e-3, dt=1e-3, w_min=-0.5, w_max=1.5,
+                   pairing=pairing, bounds=bounds)  # fmt: skip
+    weights = rng.uniform(-0.5, 1.5, (PRE, POST))
+    stdp = bx.Stdp(PRE, POST, weights=weights, **options)
+    assert {name: getattr(stdp, name) for name in options} == options
+    pre, post = spikes
+    stdp.update(bx.Spikes(packed(pre), PRE), packed(post))
+    assert np.abs(stdp.weights - loop_over_pairs(weights, pre, post, options)).max() < 1e-12
+    assert stdp.step_count == STEPS
+
+
+def test_one_pair_is_the_window():
+    """Bi and Poo's window, one pair at a time: pre before post raises, post before pre lowers."""
+    for distance in range(-30, 31):
+        stdp = bx.Stdp(1, 1, weights=0.5, a_plus=0.1, a_minus=0.08, tau_plus=0.01, tau_minus=0.02)
+        pre, post = np.zeros((2, 31, 1), np.uint64)
+        pre[max(-distance, 0)] = 1
+        post[max(distance, 0)] = 1
+        stdp.update(pre, post)
+        tau, size = (10, 0.1) if distance >= 0 else (20, -0.08)
+        assert stdp.weights[0, 0] == pytest.approx(0.5 + size * np.exp(-abs(distance) / tau), abs=1e-15)
+
+
+def test_binary_stdp_is_a_loop_over_bits(rng, spikes):
+    pre, post = spikes
+    bits = rng.random((POST, PRE)) < 0.5
+    rule = bx.BinaryStdp(PRE, POST, weights=packed(bits), p_plus=0.4, p_minus=0.3, window=5, seed=3, id=2)
+
+    def chances(p, t, j):
+        return bx.unpack(bx.encode([p], PRE, seed=3, layer=2, role="noise", sample=t, first_index=j), PRE)[0] != 0
+
+    for t, j in zip(*np.nonzero(post)):
+        seen = pre[max(t - 4, 0) : t + 1].any(axis=0)
+        bits[j] |= seen & chances(0.4, t, j)
+        bits[j] &= seen | ~chances(0.3, t, j)
+    rule.update(packed(pre), bx.Spikes(packed(post), POST))
+    assert np.array_equal(bx.unpack(rule.weights, PRE), bits)
+    last = np.where(pre.any(axis=0), STEPS - 1 - pre[::-1].argmax(axis=0), -1)
+    assert np.array_equal(rule.last_spikes, last)
+
+
+def make_rules():
+    return (bx.Stdp(PRE, POST, weights=0.5, context=bx.ExecutionContext(threads=2)),
+            bx.BinaryStdp(PRE, POST, weights=np.zeros((POST, 2), np.uint64), seed=1))  # fmt: skip
+
+
+def test_copies_and_pickles_go_on_as_the_original(spikes):
+    pre, post = map(packed, spikes)
+    for rule in make_rules():
+        weights = rule.weights
+        rule.update(pre[:30], post[:30])
+        twins = [copy.copy(rule), copy.deepcopy(rule), *(pickle.loads(pickle.dumps(rule, p)) for p in (0, 2, 4))]
+        for one in (rule, *twins):
+            one.update(pre[30], post[30])
+            one.update(pre[31:], post[31:], progress=lambda done, total: None)
+            assert np.array_equal(one.weights, rule.weights) and one.step_count == STEPS
+            assert repr(one) == repr(rule)
+        assert weights is not rule.weights and np.shares_memory(weights, rule.weights)
+        rule.reset()
+        assert rule.step_count == 0 and np.array_equal(weights, rule.weights)
+        rule.weights[...] = 0
+        assert not weights.any() and twins[0].weights.any()
+
+
+WRONG = {
+    "n_pre": lambda: bx.Stdp(0, 1, weights=0.5),
+    "weights: got shape": lambda: bx.Stdp(2, 1, weights=[0.5, 0.5]),
+    "weights: got 1 x 2": lambda: bx.Stdp(2, 1, weights=[[0.5, 0.5]]),
+    "tau_plus": lambda: bx.Stdp(2, 1, weights=0.5, tau_plus=-1),
+    "pairing": lambda: bx.Stdp(2, 1, weights=0.5, pairing="some"),
+    "bounds": lambda: bx.Stdp(2, 1, weights=0.5, bounds="none"),
+    "weights: got list": lambda: bx.BinaryStdp(2, 1, weights=[[1]]),
+    "p_plus": lambda: bx.BinaryStdp(2, 1, weights=np.zeros((1, 1), np.uint64), p_plus=2),
+    "pre_spikes: got spikes of 3": lambda: make_rules()[0].update(bx.Spikes(np.zeros((1, 1), np.uint64), 3), 0),
+    "post_spikes: got dtype": lambda: make_rules()[0].update(np.zeros((1, 2), np.uint64), np.zeros((1, 1))),
+    "pre_spikes: got rows": lambda: make_rules()[1].update(*np.zeros((2, 1, 1), np.uint64)),
+    "post_spikes: got 1 steps": lambda: make_rules()[1].update(np.zeros((2, 2), np.uint64), np.zeros(1, np.uint64)),
+}
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_bad_input_is_a_named_error(message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        WRONG[message]()
+
+
+def test_what_reports_must_leave_the_rule_alone(spikes):
+    stdp = make_rules()[0]
+    pre, post = map(packed, spikes)
+    with pytest.raises(bx.InvalidValueError, match="progress"):
+        stdp.update(pre, post, progress=lambda done, total: stdp.reset())
