@@ -129,8 +129,7 @@ struct Block {
 Stdp::Stdp(std::size_t pre, std::size_t post, const StdpOptions& options,
            MatrixView<const double> weights)
     : pre_(pre), post_(post), options_(options), stride_(row_stride(post)) {
-    check_neurons("pre", pre);
-    check_neurons("post", post);
+    check_synapses(pre, post);
     const auto positive = [](double x) { return x > 0 && std::isfinite(x); };
     const StdpOptions& o = options;
     check(o.a_plus >= 0 && o.a_plus <= 1, "a_plus", o.a_plus, "0 to 1, a share of the range");
@@ -170,15 +169,13 @@ std::string Stdp::repr() const {
 void Stdp::update(const ExecutionContext& context, MatrixView<const std::uint64_t> pre_spikes,
                   MatrixView<const std::uint64_t> post_spikes, const Monitor& monitor) {
     check_spikes(pre_spikes, pre_, post_spikes, post_);
-    constexpr std::size_t kChunkNeurons = 1 << 22;  // neurons times steps
-    const std::size_t chunk = std::max<std::size_t>(1, kChunkNeurons / (pre_ + post_));
-    const double neurons = static_cast<double>(pre_ + post_);
+    const auto neurons = static_cast<double>(pre_ + post_);
     const double nanoseconds =
         kNanosecondsPerNeuron * neurons * static_cast<double>(pre_spikes.rows) +
         kNanosecondsPerChange * (count_spikes(pre_spikes) * static_cast<double>(post_) +
                                  count_spikes(post_spikes) * static_cast<double>(pre_));
     const std::size_t threads = workers_for(context.threads(), nanoseconds);
-    in_chunks(context, monitor, pre_spikes.rows, chunk, nanoseconds,
+    in_chunks(context, monitor, pre_spikes.rows, pre_spikes.rows, nanoseconds,
               [&](std::size_t first, std::size_t count) {
                   advance(context, threads, pre_spikes.rows_from(first, count),
                           post_spikes.rows_from(first, count));
