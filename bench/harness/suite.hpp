@@ -154,6 +154,7 @@ void add_scaling(Suite& suite);
 void add_crossover(Suite& suite);
 void add_expressions(Suite& suite);
 void add_neurons(Suite& suite);
+void add_plasticity(Suite& suite);
 void add_runtime(Suite& suite);
 
 }  // namespace bitaxon::bench

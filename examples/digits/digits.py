@@ -1,13 +1,13 @@
-"""Handwritten digits through bitstreams: train with NumPy, convert, and see how long streams must be.
+"""Handwritten digits through bitstreams: train with their noise, and see how long streams must be.
 
     python examples/digits/digits.py [--output digits.png]
 
-A 64-64-10 network learns 1,257 images in seconds. Its two layers become bitaxon.DenseLayer objects, and
-the 540 images that neither training nor calibration saw are classified with streams of 64 to 1,024 bits,
-five times with other random bits.
+A 64-64-10 network learns 1,257 images in seconds (bx.learning.fit), and the 540 images that neither training
+nor calibration saw are classified with streams of 64 to 1,024 bits, five times with other random bits.
 """
 
 import argparse
+import copy
 import time
 from pathlib import Path
 
@@ -17,78 +17,40 @@ import bitaxon as bx
 
 LENGTHS = (64, 128, 256, 512, 1024)  # bits of a stream
 SEEDS = (1, 2, 3, 4, 5)
-PIXEL_RANGE = 16.0  # pixels are integers from 0 to 16
 
 # What makes a network robust against random bits: no weight stands out, since the largest one sets the
-# scale of all, and training meets the noise that streams of this length will bring.
+# scale of all, and training meets more noise than streams will bring.
 LARGEST_WEIGHT = 0.5
-TRAINING_LENGTH = 64
+TRAINING_LENGTH = 32
 
 
 def load_digits():
-    """Training and held-out pixels and labels, always the same ones."""
+    """Training and held-out pixels, in [0, 1], and labels; always the same ones."""
     table = np.loadtxt(Path(__file__).with_name("digits.csv.gz"), delimiter=",")
     table = table[np.random.default_rng(0).permutation(len(table))]
-    pixels, labels = table[:, :64], table[:, 64].astype(int)
+    pixels, labels = table[:, :64] / 16, table[:, 64].astype(int)
     return pixels[:1257], labels[:1257], pixels[1257:], labels[1257:]
 
 
-def stream_noise(x, w, x_range, rng):
-    """What counting adds to x @ w.T. A product of streams is a coin that shows 1 with probability
-    x |w| / (x_range * max|w|); over n bits the mean of coins has variance p (1 - p) / n."""
-    variance = x_range * np.abs(w).max() * (x @ np.abs(w).T) - x**2 @ (w**2).T
-    return rng.standard_normal(variance.shape) * np.sqrt(variance.clip(0) / TRAINING_LENGTH)
-
-
-def train(pixels, labels, epochs=100, batch=32, rate=6e-3, decay=1e-4, seed=1):
-    """Weights and biases of both layers, by Adam on the cross-entropy."""
+def train(pixels, labels, seed=1):
+    """A network of bitstreams that has learnt, from small random weights on."""
     rng = np.random.default_rng(seed)
-    w1, b1 = rng.normal(0, np.sqrt(2 / 64), (64, 64)), np.zeros(64)
-    w2, b2 = rng.normal(0, np.sqrt(2 / 64), (10, 64)), np.zeros(10)
-    parameters = (w1, b1, w2, b2)
-    mean, square = ([np.zeros_like(p) for p in parameters] for _ in range(2))
-    steps = epochs * len(pixels) // batch
-    for step in range(1, steps + 1):
-        chosen = rng.integers(len(pixels), size=batch)
-        x = pixels[chosen] / PIXEL_RANGE
-        z = x @ w1.T + b1 + stream_noise(x, w1, 1.0, rng)
-        h = z.clip(0)
-        y = h @ w2.T + b2 + stream_noise(h, w2, h.max(), rng)
-
-        error = np.exp(y - y.max(axis=1, keepdims=True))
-        error /= error.sum(axis=1, keepdims=True)
-        error[np.arange(batch), labels[chosen]] -= 1
-        error /= batch
-        hidden_error = error @ w2 * (z > 0)
-        gradients = (hidden_error.T @ x + decay * w1, hidden_error.sum(axis=0),
-                     error.T @ h + decay * w2, error.sum(axis=0))  # fmt: skip
-
-        pace = rate * (1 - step / steps)
-        for p, g, m, s in zip(parameters, gradients, mean, square):
-            m += 0.1 * (g - m)
-            s += 0.001 * (g**2 - s)
-            p -= pace * (m / (1 - 0.9**step)) / (np.sqrt(s / (1 - 0.999**step)) + 1e-8)
-        for w in (w1, w2):
-            np.clip(w, -LARGEST_WEIGHT, LARGEST_WEIGHT, out=w)
-    return parameters
-
-
-def float_outputs(parameters, pixels):
-    w1, b1, w2, b2 = parameters
-    return (pixels / PIXEL_RANGE @ w1.T + b1).clip(0) @ w2.T + b2
-
-
-def convert(parameters, length, seed, calibration_pixels):
-    """The same network on bitstreams."""
-    w1, b1, w2, b2 = parameters
-    common = dict(length=length, coding="split-unipolar", seed=seed)
-    network = bx.Network([
-        bx.DenseLayer(64, 64, weights=w1 / PIXEL_RANGE, bias=b1, activation="relu",
-                      input_range=PIXEL_RANGE, **common),
-        bx.DenseLayer(64, 10, weights=w2, bias=b2, **common),
+    common = dict(length=TRAINING_LENGTH, coding="split-unipolar", seed=seed)
+    beginning = bx.Network([
+        bx.DenseLayer(64, 64, weights=rng.normal(0, np.sqrt(2 / 64), (64, 64)), activation="relu", **common),
+        bx.DenseLayer(64, 10, weights=rng.normal(0, np.sqrt(2 / 64), (10, 64)), **common),
     ])  # fmt: skip
-    network.calibrate(calibration_pixels)
-    return network
+    return bx.learning.fit(beginning, pixels, labels, epochs=60, decay=1e-4, limit=LARGEST_WEIGHT, seed=seed,
+                           progress=True)  # fmt: skip
+
+
+def redrawn(network, length, times):
+    """The same network with streams of another length, and all of its weights drawn anew."""
+    twin = copy.copy(network)
+    twin.set_lengths([length] * len(twin.layers))
+    for _ in range(times):
+        twin.redraw()
+    return twin
 
 
 def accuracy(outputs, labels):
@@ -131,13 +93,13 @@ def main():
 
     pixels, labels, held_out, held_out_labels = load_digits()
     started = time.perf_counter()
-    parameters = train(pixels, labels)
+    network = train(pixels, labels)
     print(f"trained on {len(pixels)} images in {time.perf_counter() - started:.1f} s")
-    float_accuracy = accuracy(float_outputs(parameters, held_out), held_out_labels)
+    float_accuracy = accuracy(network.forward_expected(held_out, weights="mean"), held_out_labels)
 
     def evaluate(length, forward):
         """What forward(network, seed) puts out for each seed, how right it is, and how fast."""
-        networks = [convert(parameters, length, seed, pixels) for seed in SEEDS]
+        networks = [redrawn(network, length, seed) for seed in SEEDS]
         started = time.perf_counter()
         outputs = [forward(network, seed) for network, seed in zip(networks, SEEDS)]
         rate = len(SEEDS) * len(held_out) / (time.perf_counter() - started)

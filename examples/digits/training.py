@@ -10,7 +10,7 @@ training did not see: in floats, and on streams, over several draws of all weigh
 import argparse
 
 import numpy as np
-from digits import PIXEL_RANGE, accuracy, load_digits
+from digits import accuracy, load_digits
 
 import bitaxon as bx
 
@@ -59,8 +59,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=40, help="of each training (default: %(default)s)")
     arguments = parser.parse_args()
 
-    pixels, labels, held_out, held_out_labels = load_digits()
-    X, X_held_out = pixels / PIXEL_RANGE, held_out / PIXEL_RANGE
+    X, labels, X_held_out, held_out_labels = load_digits()
     print("| training | floats | " + " | ".join(f"L = {length}" for length in LENGTHS) + " |")
     print("|---|---|" + "---|" * len(LENGTHS))
     for name, options in WAYS.items():

@@ -205,6 +205,10 @@ TEST(Plasticity, RefusesWhatDoesNotFit) {
     expect_error(ErrorCode::invalid_shape, {"weights"},
                  [&] { Stdp(3, 2, {}, row_major(std::span(half), 3)); });
 
+    expect_error(ErrorCode::invalid_shape, {"post"}, [&] { Stdp(2, 0, {}, {}); });
+    expect_error(ErrorCode::invalid_shape, {"pre x post"},
+                 [&] { Stdp(std::size_t{1} << 33, std::size_t{1} << 33, {}, {}); });
+
     Stdp stdp(2, 3, {}, row_major(std::span(half), 3));
     const std::vector<std::uint64_t> one{1}, two{1, 1}, beyond{4};
     const auto rows = [](const auto& words) {

@@ -30,8 +30,7 @@ void check_probability(std::string_view name, double p) {
 BinaryStdp::BinaryStdp(std::size_t pre, std::size_t post, const BinaryStdpOptions& options,
                        MatrixView<const std::uint64_t> weights)
     : pre_(pre), post_(post), options_(options) {
-    check_neurons("pre", pre);
-    check_neurons("post", post);
+    check_synapses(pre, post);
     check_probability("p_plus", options.p_plus);
     check_probability("p_minus", options.p_minus);
     if (options.window < 1 || options.window > kMostSteps)
@@ -63,13 +62,13 @@ void BinaryStdp::update(const ExecutionContext& context, MatrixView<const std::u
                         MatrixView<const std::uint64_t> post_spikes, const Monitor& monitor) {
     check_spikes(pre_spikes, pre_, post_spikes, post_);
     constexpr std::size_t kChunkWords = 1 << 16;  // 512 KiB of windows
-    const std::size_t chunk = std::max<std::size_t>(1, kChunkWords / words());
+    const std::size_t most = std::max<std::size_t>(1, kChunkWords / words());
     const double nanoseconds = kNanosecondsPerWord * static_cast<double>(words()) *
                                (static_cast<double>(pre_spikes.rows) + count_spikes(post_spikes));
     const std::size_t threads = workers_for(context.threads(), nanoseconds);
     std::vector<Moment> moments;
     std::vector<std::uint64_t> windows;
-    in_chunks(context, monitor, pre_spikes.rows, chunk, nanoseconds,
+    in_chunks(context, monitor, pre_spikes.rows, most, nanoseconds,
               [&](std::size_t first, std::size_t count) {
                   moments.clear();
                   windows.clear();

@@ -5,10 +5,12 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace bitaxon {
 namespace {
 
-constexpr std::size_t kMostNeurons = std::size_t{1} << 40;
+constexpr std::size_t kMostSynapses = std::size_t{1} << 40;
 
 void check_rows(std::string_view name, const SpikeRows& spikes, std::size_t neurons) {
     if (spikes.columns != words_for(neurons))
@@ -23,10 +25,12 @@ void check_rows(std::string_view name, const SpikeRows& spikes, std::size_t neur
 
 }  // namespace
 
-void check_neurons(std::string_view name, std::size_t neurons) {
-    if (neurons == 0 || neurons > kMostNeurons)
-        throw_error(ErrorCode::invalid_shape, name, fmt::format("{}", neurons),
-                    fmt::format("1 to {}", kMostNeurons));
+void check_synapses(std::size_t pre, std::size_t post) {
+    for (const auto& [name, neurons] : {std::pair{"pre", pre}, std::pair{"post", post}})
+        if (neurons == 0) throw_error(ErrorCode::invalid_shape, name, "0", "at least 1");
+    if (post > kMostSynapses / pre)
+        throw_error(ErrorCode::invalid_shape, "pre x post", fmt::format("{} x {}", pre, post),
+                    fmt::format("at most {} in all", kMostSynapses));
 }
 
 void check_spikes(const SpikeRows& pre_spikes, std::size_t pre, const SpikeRows& post_spikes,

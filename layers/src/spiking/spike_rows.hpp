@@ -14,8 +14,8 @@ namespace bitaxon {
 
 using SpikeRows = MatrixView<const std::uint64_t>;
 
-/// @throws Error unless 1 <= neurons <= 2^40
-void check_neurons(std::string_view name, std::size_t neurons);
+/// @throws Error unless there are neurons, and at most 2^40 synapses between them
+void check_synapses(std::size_t pre, std::size_t post);
 
 /// @throws Error unless both have as many steps, words for so many neurons, and no others' spikes
 void check_spikes(const SpikeRows& pre_spikes, std::size_t pre, const SpikeRows& post_spikes,
@@ -36,10 +36,14 @@ void for_each_spike(const SpikeRows& spikes, std::size_t step, Call&& call) {
     for (std::size_t k = 0; k < spikes.columns; ++k) for_each_spike(spikes(step, k), 64 * k, call);
 }
 
-/// advance(first, count) for chunks of so many of the steps, in order; cancelled between two.
+/// advance(first, count) for chunks of the steps in order, each of at most `most` steps and about
+/// 20 ms of the work of all; cancelled between two.
 template <class Advance>
 void in_chunks(const ExecutionContext& context, const Monitor& monitor, std::size_t steps,
-               std::size_t chunk, double nanoseconds, Advance&& advance) {
+               std::size_t most, double nanoseconds, Advance&& advance) {
+    const double share = 20e6 / std::max(nanoseconds, 20e6);
+    const auto fair = static_cast<std::size_t>(share * static_cast<double>(steps));
+    const std::size_t chunk = std::max<std::size_t>(1, std::min(fair, most));
     context.supervise(monitor, steps, nanoseconds, [&](Job& job) {
         for (std::size_t first = 0; first < steps; first += chunk) {
             job.check();

@@ -55,23 +55,45 @@ void decay(std::span<double> traces, double factor) {
 
 // A share is what a change would be if the range were 1 and all of it left.
 struct HardBounds {
-    const StdpOptions& o;
-    double range = o.w_max - o.w_min;
+    explicit HardBounds(const StdpOptions& o) : low(o.w_min), high(o.w_max), range(high - low) {}
 
-    double raised(double w, double share) const { return std::min(w + share * range, o.w_max); }
-    double lowered(double w, double share) const { return std::max(w - share * range, o.w_min); }
+    double raised(double w, double share) const { return std::min(w + share * range, high); }
+    double lowered(double w, double share) const { return std::max(w - share * range, low); }
+
+    double low;
+    double high;
+    double range;
 };
 
 struct SoftBounds {
-    const StdpOptions& o;
+    explicit SoftBounds(const StdpOptions& o) : low(o.w_min), high(o.w_max) {}
 
-    double raised(double w, double share) const {
-        return std::min(w + share * (o.w_max - w), o.w_max);
-    }
-    double lowered(double w, double share) const {
-        return std::max(w - share * (w - o.w_min), o.w_min);
-    }
+    double raised(double w, double share) const { return std::min(w + share * (high - w), high); }
+    double lowered(double w, double share) const { return std::max(w - share * (w - low), low); }
+
+    double low;
+    double high;
 };
+
+// The two inner loops stand alone, with bounds that nothing can alias: inlined, they run out of
+// registers and read the bounds again for each weight.
+template <class Rule>
+[[gnu::noinline]] void lower(Rule given, double* w, const double* shares, std::size_t posts) {
+    const Rule rule = given;
+#pragma omp simd
+    for (std::size_t j = 0; j < posts; ++j) w[j] = rule.lowered(w[j], shares[j]);
+}
+
+template <class Rule>
+[[gnu::noinline]] void raise(Rule given, const MatrixView<double>& weights, std::size_t post,
+                             double a_plus, const double* traces) {
+    const Rule rule = given;
+    const std::size_t count = weights.rows;
+    const auto stride = static_cast<std::size_t>(weights.row_stride);
+    double* w = weights.data + post;
+    for (std::size_t i = 0; i < count; ++i)
+        w[i * stride] = rule.raised(w[i * stride], a_plus * traces[i]);
+}
 
 // What a spike leaves behind.
 void leave(double& trace, Pairing pairing) { trace = pairing == Pairing::all ? trace + 1.0 : 1.0; }
@@ -94,11 +116,11 @@ struct Block {
             decay(post_traces, post_decay);
             for (std::size_t j = 0; j < posts; ++j) shares[j] = o.a_minus * post_traces[j];
             for_each_spike(pre_spikes, step, [&](std::size_t i) {
-                lower(rule, &weights(i, first), shares);
+                lower(rule, &weights(i, first), shares, posts);
                 leave(pre_traces[i], o.pairing);
             });
             for_each_spike(posts_of(post_spikes, step), 0, [&](std::size_t j) {
-                raise(o, rule, j);
+                raise(rule, weights, first + j, o.a_plus, pre_traces.data());
                 leave(post_traces[j], o.pairing);
             });
         }
@@ -108,20 +130,6 @@ struct Block {
     std::uint64_t posts_of(const SpikeRows& spikes, std::size_t step) const {
         return spikes(step, first / 64) >> first % 64 & tail_mask(posts);
     }
-
-    template <class Rule>
-    void lower(const Rule& rule, double* w, const double* shares) const {
-#pragma omp simd
-        for (std::size_t j = 0; j < posts; ++j) w[j] = rule.lowered(w[j], shares[j]);
-    }
-
-    template <class Rule>
-    void raise(const StdpOptions& o, const Rule& rule, std::size_t j) const {
-        double* w = &weights(0, first + j);
-        const auto stride = static_cast<std::size_t>(weights.row_stride);
-        for (std::size_t i = 0; i < weights.rows; ++i)
-            w[i * stride] = rule.raised(w[i * stride], o.a_plus * pre_traces[i]);
-    }
 };
 
 }  // namespace
@@ -129,8 +137,7 @@ struct Block {
 Stdp::Stdp(std::size_t pre, std::size_t post, const StdpOptions& options,
            MatrixView<const double> weights)
     : pre_(pre), post_(post), options_(options), stride_(row_stride(post)) {
-    check_neurons("pre", pre);
-    check_neurons("post", post);
+    check_synapses(pre, post);
     const auto positive = [](double x) { return x > 0 && std::isfinite(x); };
     const StdpOptions& o = options;
     check(o.a_plus >= 0 && o.a_plus <= 1, "a_plus", o.a_plus, "0 to 1, a share of the range");
@@ -170,15 +177,13 @@ std::string Stdp::repr() const {
 void Stdp::update(const ExecutionContext& context, MatrixView<const std::uint64_t> pre_spikes,
                   MatrixView<const std::uint64_t> post_spikes, const Monitor& monitor) {
     check_spikes(pre_spikes, pre_, post_spikes, post_);
-    constexpr std::size_t kChunkNeurons = 1 << 22;  // neurons times steps
-    const std::size_t chunk = std::max<std::size_t>(1, kChunkNeurons / (pre_ + post_));
-    const double neurons = static_cast<double>(pre_ + post_);
+    const auto neurons = static_cast<double>(pre_ + post_);
     const double nanoseconds =
         kNanosecondsPerNeuron * neurons * static_cast<double>(pre_spikes.rows) +
         kNanosecondsPerChange * (count_spikes(pre_spikes) * static_cast<double>(post_) +
                                  count_spikes(post_spikes) * static_cast<double>(pre_));
     const std::size_t threads = workers_for(context.threads(), nanoseconds);
-    in_chunks(context, monitor, pre_spikes.rows, chunk, nanoseconds,
+    in_chunks(context, monitor, pre_spikes.rows, pre_spikes.rows, nanoseconds,
               [&](std::size_t first, std::size_t count) {
                   advance(context, threads, pre_spikes.rows_from(first, count),
                           post_spikes.rows_from(first, count));
