@@ -88,7 +88,8 @@ class Spikes:
     def dense(self) -> npt.NDArray[np.bool_]:
         """(steps, n_neurons): whether each neuron spiked in each step."""
         flat = np.ascontiguousarray(self.bits).astype("<u8", copy=False).view(np.uint8)
-        bits = np.unpackbits(flat.reshape(self.steps, -1), axis=1, bitorder="little")
+        used = np.ascontiguousarray(flat.reshape(self.steps, -1)[:, : -(-self.n_neurons // 8)])
+        bits = np.unpackbits(used, bitorder="little").reshape(self.steps, -1)  # by rows it is ten times slower
         return bits[:, : self.n_neurons].astype(np.bool_)
 
     def __len__(self) -> int:

@@ -57,7 +57,8 @@ std::size_t first_nan(const std::byte* data, std::size_t begin, std::size_t end)
     if (all_finite(values + begin, end - begin)) {
         return end;
     }
-    const auto found = std::find_if(values + begin, values + end, [](T v) { return std::isnan(v); });
+    const auto found =
+        std::find_if(values + begin, values + end, [](T v) { return std::isnan(v); });
     return static_cast<std::size_t>(found - values);
 }
 
@@ -73,20 +74,18 @@ std::size_t first_nan(const StateArray& state, std::size_t begin, std::size_t en
     }
 }
 
-double as_double(jit::Type type, const std::byte* lane) {
-    const auto get = [&](auto value) {
-        std::memcpy(&value, lane, sizeof value);
-        return static_cast<double>(value);
-    };
+// Calls use with a zero of the type that a state's lanes have.
+template <class Use>
+void with_lane_type(jit::Type type, const Use& use) {
     switch (type) {
     case jit::Type::f32:
-        return get(float{});
+        return use(float{});
     case jit::Type::f64:
-        return get(double{});
+        return use(double{});
     case jit::Type::i64:
-        return get(std::int64_t{});
+        return use(std::int64_t{});
     default:
-        return get(std::int32_t{});
+        return use(std::int32_t{});
     }
 }
 
@@ -283,19 +282,29 @@ void Chunk::run_range(const jit::BoundRule::Call& plain, const Range& range) {
 
 void Chunk::record(const Range& range, std::span<const std::vector<std::byte>> rows) {
     const std::vector<std::size_t>& neurons = s_.recording.neurons;
-    const std::size_t row_bytes = (range.end - range.begin) * 8;
+    const std::size_t lanes = range.end - range.begin;
     const auto first = first_column(range.begin);
     const auto last = first_column(range.end);
+    // Neurons in a row, into columns in a row: all of them, usually.
+    const auto count = static_cast<std::size_t>(last - first);
+    const bool in_order =
+        count == lanes && std::is_sorted(first, last) && last[-1] - *first + 1 == count;
     for (std::size_t k = 0; k < rows.size(); ++k) {
-        const StateArray& state = s_.states[s_.recorded[k]];
         double* out = s_.recording.values[k].data() + s_.recording.steps * neurons.size();
-        for (std::size_t step = 0; step < steps_; ++step, out += neurons.size()) {
-            const std::byte* row = rows[k].data() + step * row_bytes;
-            for (auto column = first; column != last; ++column) {
-                out[*column] =
-                    as_double(state.type(), row + (neurons[*column] - range.begin) * state.lane());
+        with_lane_type(s_.states[s_.recorded[k]].type(), [&](auto zero) {
+            using Lane = decltype(zero);
+            for (std::size_t step = 0; step < steps_; ++step, out += neurons.size()) {
+                // Rows are as wide as the widest type, whatever their lanes.
+                const auto* row = reinterpret_cast<const Lane*>(rows[k].data() + step * lanes * 8);
+                if (in_order) {
+                    std::copy_n(row, lanes, out + *first);
+                    continue;
+                }
+                for (auto column = first; column != last; ++column) {
+                    out[*column] = static_cast<double>(row[neurons[*column] - range.begin]);
+                }
             }
-        }
+        });
     }
 }
 

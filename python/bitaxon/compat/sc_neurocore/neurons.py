@@ -22,12 +22,12 @@ __all__ = [
 _Run = typing.Tuple[npt.NDArray[np.int32], npt.NDArray[np.int16]]
 
 _INT16 = -(2**15), 2**15 - 1
-_BLOCK = 2**18  # values recorded at once, to be turned while they are in the cache
+_BLOCK = 2**17  # values recorded at once, to be turned while they are in the cache
 
-# What drives the neuron, gain, current and noise together, comes in as i.
-_LIF = _bitaxon.Rule(
-    """i : i32
+# What drives the neuron, gain, current and noise together, is `drive` where it is constant, else i.
+_EQUATIONS = """i : i32
 v : i32 = v_rest
+drive : i32 = 0
 waiting : i32 = 0
 held : i32 = 0
 leak : i32 = 0 (constant)
@@ -37,13 +37,13 @@ v_rest : i32 = 0 (constant)
 v_reset : i32 = 0 (constant)
 v_threshold : i32 = 256 (constant)
 refractory : i32 = 2 (constant)
+v = v_rest if waiting > 0 else ((v + ((v_rest - v)*leak >> fraction) + drive + i) << unused) >> unused
 held = waiting
-v = v_rest if waiting > 0 else ((v + ((v_rest - v)*leak >> fraction) + i) << unused) >> unused
-waiting = max(waiting - 1, 0)""",
-    threshold="held == 0 and v >= v_threshold",
-    reset="v = v_reset; waiting = refractory",
-    name="fixed-point LIF",
-)
+waiting = max(waiting - 1, 0)"""
+_RESET = "v = v_reset; waiting = refractory"
+_LIF = _bitaxon.Rule(_EQUATIONS.replace("held : i32 = 0\n", "").replace("held = waiting\n", ""), "v >= v_threshold", _RESET)
+# Of a neuron whose rest lies above its threshold: what is held does not spike.
+_RESTLESS_LIF = _bitaxon.Rule(_EQUATIONS, "held == 0 and v >= v_threshold", _RESET)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,13 +70,14 @@ class _Circuit:
         return (current * gain_k >> self.fraction) + noise
 
     def run(self, leak_k: typing.SupportsIndex, drive: npt.NDArray[np.int64], n_neurons: int, n_steps: int) -> _Run:
-        """drive: (n_neurons,), or (n_steps, 1)."""
+        """drive: (n_neurons,) for all steps, or (n_steps, 1)."""
         population = _bitaxon.Population(
             n_neurons,
-            _LIF,
+            _LIF if self.v_rest < self.v_threshold else _RESTLESS_LIF,
             dt=1.0,
             seed=0,
             work_at_once=0,
+            fold_calls=0,
             parameters={
                 "leak": whole("leak_k", leak_k, *_INT16),
                 "fraction": self.fraction,
@@ -87,13 +88,15 @@ class _Circuit:
                 "refractory": self.refractory_period,
             },
         )
+        if drive.ndim == 1:
+            population["drive"] = drive
         spikes = np.empty((n_neurons, n_steps), np.int32)
         voltages = np.empty((n_neurons, n_steps), np.int16)
         steps = -(-_BLOCK // n_neurons)
         for begin in range(0, n_steps, steps):
             end = min(begin + steps, n_steps)
             population.record(["v"])
-            block = population.run(drive if drive.ndim == 1 else drive[begin:end], end - begin, context=context())
+            block = population.run(0 if drive.ndim == 1 else drive[begin:end], end - begin, context=context())
             spikes[:, begin:end] = block.dense().T
             voltages[:, begin : end - 1] = population.recording["v"][1:].T  # recorded before each step
             voltages[:, end - 1] = population.v
