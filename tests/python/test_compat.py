@@ -156,7 +156,7 @@ def test_runs_steps_and_a_loop_agree(rng):
 
 def test_runs_are_the_same_in_blocks(monkeypatch):
     long = engine.batch_lif_run_multi(3, 1000, 20, 256, [128, 100, 50])
-    monkeypatch.setattr(engine.neurons, "_BLOCK", 100)
+    monkeypatch.setattr(engine.neurons, "_BLOCK_VALUES", 100)
     for whole, blocks in zip(long, engine.batch_lif_run_multi(3, 1000, 20, 256, [128, 100, 50])):
         assert (whole == blocks).all()
     assert [run.size for run in engine.batch_lif_run(0, 20, 256, 128)] == [0, 0]
