@@ -75,13 +75,13 @@ py::array read_bits(py::handle object) {
     if (bits.ndim() < 1 || bits.ndim() > 2)
         throw_error(ErrorCode::invalid_shape, "bits", "shape " + shape_text(bits),
                     "(length,) or (n, length)");
-    if (kind != 'b') {
-        const py::object largest = bits.size() == 0 ? py::int_(0) : bits.attr("max")();
-        const py::object smallest = bits.size() == 0 ? py::int_(0) : bits.attr("min")();
-        for (const py::object& value : {largest, smallest})
-            if (const auto number = value.cast<std::int64_t>(); number < 0 || number > 1)
-                throw_error(ErrorCode::invalid_value, "bits", text_of(value), "0 or 1");
-    }
+    const auto check = [&](const char* extreme) {
+        const py::object value = bits.attr(extreme)();
+        if (const auto number = value.cast<std::int64_t>(); number < 0 || number > 1)
+            throw_error(ErrorCode::invalid_value, "bits", text_of(value), "0 or 1");
+    };
+    if (kind != 'b' && bits.size() > 0) check("max");
+    if (kind == 'i' && bits.size() > 0) check("min");
     return Bytes(bits);
 }
 

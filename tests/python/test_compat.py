@@ -1,6 +1,7 @@
 """SC-NeuroCore's names on Bitaxon: the engine's workloads, and its mistakes, which are ours no more."""
 
 import copy
+import inspect
 import math
 import pickle
 import re
@@ -36,7 +37,7 @@ def test_probabilities_are_exact_and_nothing_is_clamped(rng):
     p = np.repeat([1 / 512, 3 / 1024, 0.5, 511 / 512], 64)
     ones = bx.decode(engine.batch_encode_numpy(p, 4096), 4096).reshape(4, 64).mean(axis=1)
     within_sigmas(ones, p[::64], 64 * 4096)
-    # The engine's sum of 784 is off by 1.56, 19 of these sigmas.
+    # The engine's sum of 784 is 1.7 too low, which is 20 of these sigmas.
     weights, x = rng.random((1, 784)), rng.random(784)
     sums = [layer_of(weights, seed=seed).forward(x)[0] for seed in range(16)]
     sigma = math.sqrt((weights * x * (1 - weights * x)).sum() / LENGTH / len(sums))
@@ -156,7 +157,7 @@ def test_runs_steps_and_a_loop_agree(rng):
 
 def test_runs_are_the_same_in_blocks(monkeypatch):
     long = engine.batch_lif_run_multi(3, 1000, 20, 256, [128, 100, 50])
-    monkeypatch.setattr(engine.neurons, "_BLOCK", 100)
+    monkeypatch.setattr(engine.neurons, "_BLOCK_VALUES", 100)
     for whole, blocks in zip(long, engine.batch_lif_run_multi(3, 1000, 20, 256, [128, 100, 50])):
         assert (whole == blocks).all()
     assert [run.size for run in engine.batch_lif_run(0, 20, 256, 128)] == [0, 0]
@@ -354,6 +355,14 @@ def test_threads_and_tier():
     for threads in (1, 2, 0):
         engine.set_num_threads(threads)
         assert layer.forward(np.full(8, 0.5)) == y
+
+
+@pytest.mark.parametrize("name", engine.__all__)
+def test_names_have_help(name):
+    value = getattr(engine, name)
+    members = [value] if not inspect.isclass(value) else [
+        value, *(m for n, m in inspect.getmembers(value) if not n.startswith("_") and n != "packed_weights")]  # fmt: skip
+    assert all(inspect.getdoc(member) for member in members)
 
 
 def test_the_page_tells_the_truth():

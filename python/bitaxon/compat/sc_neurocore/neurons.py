@@ -1,6 +1,7 @@
 """The leaky neuron in fixed point, as circuits have it: a step a call, or a run of a Population."""
 
 import dataclasses
+import functools
 import typing
 
 import numpy as np
@@ -22,28 +23,33 @@ __all__ = [
 _Run = typing.Tuple[npt.NDArray[np.int32], npt.NDArray[np.int16]]
 
 _INT16 = -(2**15), 2**15 - 1
-_BLOCK = 2**17  # values recorded at once, to be turned while they are in the cache
+# Steps, and values, that are recorded at once, so that they are turned in the cache and their memory is used again.
+_BLOCK_STEPS, _BLOCK_VALUES = 2**14, 2**17
 
 # What drives the neuron, gain, current and noise together, is `drive` where it is constant, else i.
 _EQUATIONS = """i : i32
 v : i32 = v_rest
 drive : i32 = 0
 waiting : i32 = 0
-held : i32 = 0
 leak : i32 = 0 (constant)
-fraction : i32 = 8 (constant)
-unused : i32 = 16 (constant)
 v_rest : i32 = 0 (constant)
 v_reset : i32 = 0 (constant)
 v_threshold : i32 = 256 (constant)
 refractory : i32 = 2 (constant)
-v = v_rest if waiting > 0 else ((v + ((v_rest - v)*leak >> fraction) + drive + i) << unused) >> unused
-held = waiting
+v = v_rest if waiting > 0 else ((v + ((v_rest - v)*leak >> {fraction}) + drive + i) << {unused}) >> {unused}
 waiting = max(waiting - 1, 0)"""
-_RESET = "v = v_reset; waiting = refractory"
-_LIF = _bitaxon.Rule(_EQUATIONS.replace("held : i32 = 0\n", "").replace("held = waiting\n", ""), "v >= v_threshold", _RESET)
-# Of a neuron whose rest lies above its threshold: what is held does not spike.
-_RESTLESS_LIF = _bitaxon.Rule(_EQUATIONS, "held == 0 and v >= v_threshold", _RESET)
+
+
+@functools.lru_cache(maxsize=64)
+def _rule(fraction: int, unused: int, restless: bool) -> _bitaxon.Rule:
+    """Shifts by numbers in the text: those by parameters take twice the time. restless: v_rest is not below the
+    threshold, so that it must be said that a neuron which is held does not spike."""
+    equations = _EQUATIONS.format(fraction=fraction, unused=unused)
+    threshold = "v >= v_threshold"
+    if restless:
+        equations = "held : i32 = 0\nheld = waiting\n" + equations
+        threshold += " and held == 0"
+    return _bitaxon.Rule(equations, threshold, "v = v_reset; waiting = refractory")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,15 +79,12 @@ class _Circuit:
         """drive: (n_neurons,) for all steps, or (n_steps, 1)."""
         population = _bitaxon.Population(
             n_neurons,
-            _LIF if self.v_rest < self.v_threshold else _RESTLESS_LIF,
+            _rule(self.fraction, 32 - self.data_width, self.v_rest >= self.v_threshold),
             dt=1.0,
             seed=0,
             work_at_once=0,
-            fold_calls=0,
             parameters={
                 "leak": whole("leak_k", leak_k, *_INT16),
-                "fraction": self.fraction,
-                "unused": 32 - self.data_width,
                 "v_rest": self.v_rest,
                 "v_reset": self.v_reset,
                 "v_threshold": self.v_threshold,
@@ -92,7 +95,7 @@ class _Circuit:
             population["drive"] = drive
         spikes = np.empty((n_neurons, n_steps), np.int32)
         voltages = np.empty((n_neurons, n_steps), np.int16)
-        steps = -(-_BLOCK // n_neurons)
+        steps = max(1, min(_BLOCK_STEPS, _BLOCK_VALUES // n_neurons))
         for begin in range(0, n_steps, steps):
             end = min(begin + steps, n_steps)
             population.record(["v"])
