@@ -1,7 +1,9 @@
 """Plasticity against loops over steps and pairs in NumPy, and what Python adds: views, copies, threads."""
 
 import copy
+import importlib
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -138,3 +140,28 @@ def test_what_reports_must_leave_the_rule_alone(spikes):
     pre, post = map(packed, spikes)
     with pytest.raises(bx.InvalidValueError, match="progress"):
         stdp.update(pre, post, progress=lambda done, total: stdp.reset())
+
+
+@pytest.fixture
+def examples(monkeypatch):
+    """The modules of examples/neurons, and of examples/digits that they use."""
+    root = Path(__file__).parents[2] / "examples"
+    for folder in ("digits", "neurons"):
+        monkeypatch.syspath_prepend(str(root / folder))
+    return importlib.import_module
+
+
+def test_the_examples_learn(examples, monkeypatch):
+    pattern, fields = examples("pattern"), examples("fields")
+    monkeypatch.setattr(pattern, "STEPS", 2000)
+    bits, starts = pattern.make_inputs(np.random.default_rng(1))
+    spikes, before, after = pattern.learn(bits, seed=1)
+    assert spikes.size and (before != after).any() and pattern.since_start(spikes, starts).max() < pattern.PATTERN
+
+    monkeypatch.setattr(fields, "EPOCHS", 1)
+    images = fields.load_digits()[0]
+    before, after = fields.learn(images[:200], seed=1)
+    # Set weights come to lie where pixels are white.
+    white = images.mean(axis=0) > 0.5
+    assert after[:, white].mean() > before[:, white].mean() > before[:, ~white].mean() - 0.1
+    assert after[:, ~white].mean() < before[:, ~white].mean()
