@@ -215,6 +215,10 @@ class Model:
                 self.lengths.append(layer.length if lengths is None else lengths)
             elif isinstance(layer, (_bitaxon.AveragePool2d, _bitaxon.MaxPool2d)):
                 self.stages.append(Pool(layer))
+            elif not isinstance(layer, _bitaxon.Flatten):
+                raise UnsupportedError(
+                    f"network: got a {type(layer).__name__}, expected DenseLayer, Conv2d, pools and Flatten"
+                )
         if not self.stages or not isinstance(self.stages[0], Product) or network.layers[0].weights.size == 0:
             raise UnsupportedError("network: got one whose first layer has no weights, expected DenseLayer or Conv2d")
         self.products = [stage for stage in self.stages if isinstance(stage, Product)]

@@ -1,5 +1,7 @@
 """Training: gradients against finite differences, noise against streams, and that it learns."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from conftest import CODINGS, make_layer
@@ -170,3 +172,9 @@ def test_networks_that_cannot_be_trained(task):
     for other in (square, pool):
         with pytest.raises(bx.UnsupportedError, match="network"):
             learning.fit(other, X, labels)
+
+
+def test_layers_of_other_kinds_are_not_passed_over(task):
+    layers = [*task[0].layers, object()]
+    with pytest.raises(bx.UnsupportedError, match="network: got a object"):
+        Model(SimpleNamespace(skips=(), layers=layers))
