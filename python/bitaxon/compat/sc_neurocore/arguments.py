@@ -14,6 +14,9 @@ _Self = typing.TypeVar("_Self")
 STREAM_SEED: typing.Final = 0xACE1
 """What streams are drawn from unless the caller says otherwise; the engine's number."""
 
+ABOVE_ZERO: typing.Final = float(np.nextafter(0.0, 1.0))
+"""The smallest number above 0."""
+
 
 def whole(name: str, value: typing.SupportsIndex, low: int, high: int) -> int:
     """An int in low ... high."""
@@ -33,7 +36,7 @@ def matrix(
     high: float = np.inf,
     low: float = 0.0,
 ) -> npt.NDArray[np.float64]:
-    """Finite float64 in low ... high of that shape; None stands for any size."""
+    """Finite float64 in low ... high of that shape; None stands for any size. low: -inf, 0 or ABOVE_ZERO."""
     try:
         numbers = np.array(values, dtype=np.float64)
     except (TypeError, ValueError):
@@ -44,7 +47,8 @@ def matrix(
     wrong = ~((low <= numbers) & (numbers <= high) & np.isfinite(numbers))
     if wrong.any():
         place = ", ".join(map(str, np.argwhere(wrong)[0]))
-        expected = "a finite number" if low == -np.inf else f"a finite number in [{low:g}, {high:g}]"
+        least = {-np.inf: "", 0.0: ", 0 or more", ABOVE_ZERO: " above 0"}[low]
+        expected = f"a finite number{least}" + (f", {high:g} at most" if high < np.inf else "")
         raise InvalidValueError(f"{name}[{place}]: got {numbers[wrong][0]:g}, expected {expected}")
     return numbers
 

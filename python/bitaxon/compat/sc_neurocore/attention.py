@@ -5,7 +5,7 @@ import typing
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import STREAM_SEED, matrix, whole
+from .arguments import ABOVE_ZERO, STREAM_SEED, matrix, whole
 from .layers import on_streams
 
 __all__ = ["StochasticAttention"]
@@ -26,7 +26,7 @@ class StochasticAttention:
     def __init__(self, dim_k: typing.SupportsIndex, temperature: typing.Optional[float] = None) -> None:
         self.dim_k = whole("dim_k", dim_k, 1, 2**31)
         given = np.sqrt(self.dim_k) if temperature is None else temperature
-        self.temperature = float(matrix("temperature", [given], (1,), low=np.nextafter(0, 1))[0])
+        self.temperature = float(matrix("temperature", [given], (1,), low=ABOVE_ZERO)[0])
 
     def forward(self, Q: npt.ArrayLike, K: npt.ArrayLike, V: npt.ArrayLike) -> _Floats:
         """Linear weights, on numbers."""

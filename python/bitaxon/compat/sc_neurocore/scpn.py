@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from ... import _bitaxon
 from ...errors import InvalidValueError
-from .arguments import Stateful, matrix, whole
+from .arguments import ABOVE_ZERO, Stateful, matrix, whole
 from .runtime import context
 
 __all__ = ["KuramotoSolver"]
@@ -108,7 +108,7 @@ class KuramotoSolver(Stateful):
         self, n_steps: typing.SupportsIndex, dt: float, seed: typing.SupportsIndex, coupling: _Floats, pressure: float
     ) -> _Floats:
         order = np.empty(whole("n_steps", n_steps, 0, 2**40))
-        (dt,) = matrix("dt", [dt], (1,), low=np.nextafter(0, 1))
+        (dt,) = matrix("dt", [dt], (1,), low=ABOVE_ZERO)
         noise = self._noise_amp * np.sqrt(dt)
         equal = coupling.flat[0] if (coupling == coupling.flat[0]).all() else None
         s, c = _DIRECTIONS(self._phases)
