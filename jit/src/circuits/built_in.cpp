@@ -65,10 +65,16 @@ std::vector<std::string> words_of(std::string_view text) {
     return words;
 }
 
-// c counts up where x is 1 and down where it is 0, between 0 and states - 1.
+// c counts up where x is 1 and down where it is 0, between 0 and states - 1. Down is up for what is
+// inverted, where all numbers of c's bits are states: 15 gates instead of 24 for eight states.
 std::string walk(std::int64_t states, std::string_view output) {
-    return fmt::format("c : u{} = {}\nc = clip(c + x - ~x, 0, {})\ny = {}", bits_of(states - 1),
-                       states / 2, states - 1, output);
+    const int bits = bits_of(states - 1);
+    const std::string step =
+        std::has_single_bit(static_cast<std::uint64_t>(states))
+            ? fmt::format("flip = where(x, 0, {0})\nu = c ^ flip\nc = u{1}(u + (u < {0})) ^ flip",
+                          states - 1, bits)
+            : fmt::format("c = clip(c + x - ~x, 0, {})", states - 1);
+    return fmt::format("c : u{} = {}\n{}\ny = {}", bits, states / 2, step, output);
 }
 
 // s - depth ones of a (of b, below depth) are kept back until the other stream has one to go with.
@@ -307,7 +313,7 @@ constexpr BuiltInCircuit kCircuits[] = {
                             std::int64_t{1} << (v[0] - 1), (std::int64_t{1} << v[0]) - 1);
      }, ""},
     {"stanh", "tanh(states/2*x)", "bipolar", kItself, "Brown and Card 2001", kStates,
-     [](Values v) { return walk(v[0], fmt::format("c >= {}", v[0] / 2)); }, ""},
+     [](Values v) { return walk(v[0], fmt::format("c >= {}", v[0] / 2)); }, "y"},
     {"sexp", "exp(-2*gain*x) for x > 0, else 1", "bipolar x, unipolar y", kItself, "Brown and Card 2001", kExponential,
      [](Values v) {
          if (v[1] >= v[0]) {
@@ -315,7 +321,7 @@ constexpr BuiltInCircuit kCircuits[] = {
                          fmt::format("less than states, {}", v[0]));
          }
          return walk(v[0], fmt::format("c < {}", v[0] - v[1]));
-     }, ""},
+     }, "y"},
     {"logarithm", "ln(1 + x)", "unipolar, r uniform", kNumber, "Li, Lilja, Qian, Bazargan and Riedel 2012, for this function", {},
      [](Values) {
          // Least squares over x = 0, 1/256, ... of the stationary distribution of six states.
@@ -323,9 +329,9 @@ constexpr BuiltInCircuit kCircuits[] = {
          return "x : u1\nr : u8\n" + walk(6, chosen("c", levels) + " > r");
      }, "y"},
     {"finite_state", "sum of b_k*p_k(x), p_k in proportion to (x/(1 - x))^k", "unipolar", kAllIndependent, "Li, Lilja, Qian, Bazargan and Riedel 2012", kCoefficients,
-     [](Values v) { return walk(v[0], chosen("c", series('b', v[0]))); }, ""},
+     [](Values v) { return walk(v[0], chosen("c", series('b', v[0]))); }, "y"},
     {"absolute", "|x|", "bipolar", kItself, "Li and Lilja 2011", kStates,
-     [](Values v) { return walk(v[0], fmt::format("(c >= {}) ^ ~bit(c, 0)", v[0] / 2)); }, ""},
+     [](Values v) { return walk(v[0], fmt::format("(c >= {}) ^ ~bit(c, 0)", v[0] / 2)); }, "y"},
     {"bernstein", "sum of b_k * Bernstein_k(x), x0, x1, ... copies of x", "unipolar", kAllIndependent, "Qian, Li, Riedel, Bazargan and Lilja 2011 (ReSC)", kDegree,
      bernstein_of, "y"},
     {"synchronise", "x = a, y = b, with SCC +1", "both", {}, "Lee, Alaghi and Ceze 2018", kDepth,
