@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t kBlockCounters = 1 << 16;
 constexpr std::size_t kBlockSamples = 128;
-constexpr std::size_t kNoRow = std::numeric_limits<std::size_t>::max();
+constexpr std::uint64_t kNoRow = std::numeric_limits<std::uint64_t>::max();
 
 }  // namespace
 
@@ -33,7 +33,7 @@ std::size_t Conv2dState::block_samples() const {
 // A row's last segment reads up to a group past its end.
 std::size_t Conv2dState::ring_words(std::size_t chunk_words) const {
     const std::size_t row = geometry.padded_width * geometry.options.channels * chunk_words;
-    return geometry.window_rows * (row + kernels::kGroupWords);
+    return geometry.window_rows * (row + kernels::kGroupWords + 1);
 }
 
 void Conv2dState::accumulate(const Engine& engine, const SignedPanels& panels, std::size_t chunk,
@@ -48,8 +48,8 @@ void Conv2dState::accumulate(const Engine& engine, const SignedPanels& panels, s
     const bool is_signed = panels.has_signs() && !without_signs;
     const auto product_of = is_signed ? engine.kernels.dense_signed : engine.kernels.dense_and;
 
-    std::fill_n(ring, ring_words(layout.chunk_words(chunk)), 0);
-    std::vector<std::size_t> held(geometry.window_rows, kNoRow);
+    std::uint64_t* held = std::fill_n(ring, geometry.window_rows * slot_words, 0);
+    std::fill_n(held, geometry.window_rows, kNoRow);
     const auto row_of = [&](std::size_t image_row) {
         const std::size_t slot = image_row % geometry.window_rows;
         std::uint64_t* row = ring + slot * slot_words;
@@ -100,20 +100,19 @@ void Conv2dState::accumulate(const Engine& engine, const SignedPanels& panels, s
     }
 }
 
-std::vector<std::int64_t> Conv2dState::tap_ones() const {
-    std::vector<std::int64_t> ones;
-    if (options.coding != Coding::bipolar) return ones;
+void Conv2dState::draw(const ExecutionContext& context) {
+    State::draw(context);
+    if (options.coding != Coding::bipolar) return;
     const std::size_t taps = geometry.taps();
-    ones.resize(shape.rows * taps);
+    tap_ones_.assign(shape.rows * taps, 0);
     for (std::size_t f = 0; f < shape.rows; ++f)
         for (std::size_t c = 0; c < geometry.group_channels; ++c)
             for (std::size_t tap = 0; tap < taps; ++tap) {
                 const double value =
                     drawn->values()[(f * geometry.group_channels + c) * taps + tap];
-                ones[f * taps + tap] +=
+                tap_ones_[f * taps + tap] +=
                     std::llround((value + 1.0) * 0.5 * static_cast<double>(options.length));
             }
-    return ones;
 }
 
 void Conv2dState::to_counts(const Band& band, std::uint64_t bits,
@@ -142,9 +141,8 @@ void Conv2dState::to_counts(const Band& band, std::uint64_t bits,
         }
 }
 
-void Conv2dState::finish_band(const Band& band, std::span<const std::int64_t> tap_ones,
-                              const MatrixView<double>& output) const {
-    to_counts(band, options.length, tap_ones);
+void Conv2dState::finish_band(const Band& band, const MatrixView<double>& output) const {
+    to_counts(band, options.length, tap_ones_);
     const double unit = factor(options.length);
     const std::size_t first = band.first * geometry.output.x;
     const std::size_t count = (band.end - band.first) * geometry.output.x;
@@ -241,9 +239,8 @@ void Conv2dState::sum_streams(const Engine& engine, const StreamView& streams,
 }
 
 void Conv2dState::finish(std::int64_t* counters, const MatrixView<double>& outputs) const {
-    const std::vector<std::int64_t> ones = tap_ones();
     for (std::size_t r = 0; r < outputs.rows; ++r)
-        finish_band({0, geometry.output.y, counters + r * this->counters()}, ones,
+        finish_band({0, geometry.output.y, counters + r * this->counters()},
                     outputs.rows_from(r, 1));
 }
 
@@ -259,7 +256,6 @@ void Conv2dState::run(const ExecutionContext& context, const Samples& samples,
     const std::size_t band_rows = (geometry.output.y + bands - 1) / bands;
     const std::size_t band_counters = counters_of(band_rows);
     const Engine engine{context.kernels(), job};
-    const std::vector<std::int64_t> ones = tap_ones();
     const std::uint64_t seed = stream_seed(forward_seed);
     const std::size_t bytes = scratch_bytes(1) + Scratch::bytes<std::int64_t>(band_counters);
     if (total * bands > 1) context.reserve_scratch(std::min(total * bands, workers), bytes);
@@ -272,7 +268,7 @@ void Conv2dState::run(const ExecutionContext& context, const Samples& samples,
         std::fill_n(band.counters, band_counters, 0);
         const std::uint64_t base = key_base(seed, options.id, Role::input, first_sample + r);
         encode_band(engine, samples, r, base, band, scratch);
-        finish_band(band, ones, outputs.rows_from(r, 1));
+        finish_band(band, outputs.rows_from(r, 1));
         if (end == geometry.output.y && first < end) job.add_done(1);
     });
 }

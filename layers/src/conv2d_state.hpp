@@ -5,8 +5,6 @@
 
 #include <bitaxon/layers/conv2d.hpp>
 
-#include <functional>
-
 namespace bitaxon {
 
 /// Sizes that follow from the options.
@@ -45,6 +43,7 @@ class Conv2dState final : public Layer::State {
     Sizes sizes() const override;
     std::string call() const override;
     WeightLayout layout() const override;
+    void draw(const ExecutionContext& context) override;
 
     std::size_t counters() const override { return counters_of(geometry.output.y); }
     std::size_t block_samples() const override;
@@ -76,10 +75,25 @@ class Conv2dState final : public Layer::State {
     };
 
     /// Fills, for one row of the image and one chunk of time, the inside of a zeroed row: group
-    /// after group, column after column, the words of the group's channels side by side.
-    using FillRow = std::function<void(std::size_t image_row, std::uint64_t* row)>;
+    /// after group, column after column, the words of the group's channels side by side. Refers to
+    /// what it is made of: std::function would allocate.
+    class FillRow {
+      public:
+        template <class Fill>
+        FillRow(const Fill& fill)
+            : fill_(&fill), call_([](const void* f, std::size_t image_row, std::uint64_t* row) {
+                  (*static_cast<const Fill*>(f))(image_row, row);
+              }) {}
+        void operator()(std::size_t image_row, std::uint64_t* row) const {
+            call_(fill_, image_row, row);
+        }
 
-    /// Words of the rows that accumulate() keeps, for chunks of so many words.
+      private:
+        const void* fill_;
+        void (*call_)(const void*, std::size_t, std::uint64_t*);
+    };
+
+    /// Words of the rows that accumulate() keeps, for chunks of so many words, and of their numbers.
     std::size_t ring_words(std::size_t chunk_words) const;
     /// Adds to a band what one chunk of time contributes; without_signs counts ones, whatever the
     /// weights' signs.
@@ -103,18 +117,18 @@ class Conv2dState final : public Layer::State {
     };
 
     /// Turns the sums of a band into counts over `bits` bits: bits that agree less bits that
-    /// differ for bipolar. tap_ones: of each filter's weights, tap by tap.
+    /// differ for bipolar. tap_ones: of each filter's weights in these bits, tap by tap.
     void to_counts(const Band& band, std::uint64_t bits,
                    std::span<const std::int64_t> tap_ones) const;
-    std::vector<std::int64_t> tap_ones() const;
 
   private:
     std::size_t chunk_words() const;
     std::size_t counters_of(std::size_t rows) const;
-    void finish_band(const Band& band, std::span<const std::int64_t> tap_ones,
-                     const MatrixView<double>& output) const;
+    void finish_band(const Band& band, const MatrixView<double>& output) const;
     void encode_band(const Engine& engine, const Samples& samples, std::size_t row,
                      std::uint64_t key_base, const Band& band, Scratch& scratch) const;
+
+    std::vector<std::int64_t> tap_ones_;  ///< over the whole length; for bipolar coding
 };
 
 template <class ThresholdOf>

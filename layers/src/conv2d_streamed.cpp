@@ -23,10 +23,10 @@ class StreamedConv2d final : public StreamedLayer {
 
     void advance(std::uint64_t word, std::span<const std::size_t> active,
                  bool with_moments) override {
-        const std::vector<std::int64_t> ones = tap_ones(word);
+        count_tap_ones(word);
         for (const std::size_t slot : active) {
             const Conv2dState::Band band = sum(word, slot, false);
-            conv_.to_counts(band, bits_in(word), ones);
+            conv_.to_counts(band, bits_in(word), tap_ones_);
             add_to(counts_, slot);
             if (!with_moments) continue;
             // Squares of products: those that are not 0, and for bipolar all.
@@ -83,21 +83,20 @@ class StreamedConv2d final : public StreamedLayer {
     }
 
     // Of each filter's weights in this word, tap by tap; for bipolar coding.
-    std::vector<std::int64_t> tap_ones(std::uint64_t word) const {
-        std::vector<std::int64_t> ones;
-        if (layer_.options.coding != Coding::bipolar) return ones;
+    void count_tap_ones(std::uint64_t word) {
+        tap_ones_.clear();
+        if (layer_.options.coding != Coding::bipolar) return;
         const std::size_t channels = conv_.geometry.group_channels;
         const std::size_t segments = panels_.layout().segments();
         const std::size_t taps = conv_.geometry.taps() / segments;  // of a segment
-        std::vector<std::uint64_t> words(panels_.layout().segment_words(word));
+        segment_.resize(panels_.layout().segment_words(word));
         for (std::size_t f = 0; f < layer_.shape.rows; ++f)
             for (std::size_t segment = 0; segment < segments; ++segment) {
-                panels_.read_segment(f, word, segment, words.data());
+                panels_.read_segment(f, word, segment, segment_.data());
                 for (std::size_t tap = 0; tap < taps; ++tap)
-                    ones.push_back(static_cast<std::int64_t>(
-                        kernels_.popcount(words.data() + tap * channels, channels)));
+                    tap_ones_.push_back(static_cast<std::int64_t>(
+                        kernels_.popcount(segment_.data() + tap * channels, channels)));
             }
-        return ones;
     }
 
     const Conv2dState& conv_;
@@ -106,6 +105,8 @@ class StreamedConv2d final : public StreamedLayer {
     Scratch scratch_;
     Conv2dState::RowEncoder encoder_;
     std::vector<std::int64_t> sums_;
+    std::vector<std::int64_t> tap_ones_;
+    std::vector<std::uint64_t> segment_;
     std::vector<std::uint64_t> bases_;
     Job job_;
 };

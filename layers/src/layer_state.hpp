@@ -159,7 +159,7 @@ struct Layer::State {
 
     virtual std::string repr() const;
     bool has_weights() const { return shape.fan_in != 0; }
-    void draw(const ExecutionContext& context);
+    virtual void draw(const ExecutionContext& context);
     /// weight_scale follows unless it was given.
     void set_weights(MatrixView<const double> matrix);
     void fold_batch_norm(const BatchNorm& norm);

@@ -50,7 +50,7 @@ from ._bitaxon import (
     unpack,
 )
 from ._futures import Future
-from .circuits import BuiltInCircuits, CircuitInfo, circuits
+from .circuits import BuiltInCircuits, CircuitInfo, CorrelationNeed, circuits
 from .composition import Composition, Insertion, compose
 from .errors import (
     CancelledError,
@@ -126,6 +126,7 @@ __all__ = [
     "CircuitInfo",
     "Composition",
     "Conv2d",
+    "CorrelationNeed",
     "DenseLayer",
     "Error",
     "ExecutionContext",

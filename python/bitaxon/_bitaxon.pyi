@@ -497,7 +497,9 @@ def built_in_circuit(
     parameters: dict[str, int] | None = None,
     context: ExecutionContext | None = None,
 ) -> Circuit: ...
-def built_in_circuits() -> dict[str, tuple[str, str, str, str, dict[str, int]]]: ...
+def built_in_circuits() -> (
+    dict[str, tuple[str, str, str, str, dict[str, int], list[tuple[str, str, int]]]]
+): ...
 def circuit(
     text: str,
     outputs: str | Iterable[str] | None = None,

@@ -34,6 +34,18 @@ _BASES: dict[str, tuple[str, abc.Callable[[_Floats, int], _Floats]]] = {
 }
 
 
+class CorrelationNeed(typing.NamedTuple):
+    """What a circuit needs of some of its inputs."""
+
+    inputs: tuple[str, ...]
+    """Their names; ("all",): every input."""
+    others: tuple[str, ...]
+    """Each of the inputs has that SCC with each of these; none: with the other inputs above. The same as the
+    inputs: they are independent of themselves at other steps."""
+    scc: int
+    """-1, 0 or +1."""
+
+
 class CircuitInfo(typing.NamedTuple):
     """What a circuit computes, of what, and who says so."""
 
@@ -42,11 +54,13 @@ class CircuitInfo(typing.NamedTuple):
     coding: str
     """Of inputs and outputs: unipolar, bipolar or both."""
     correlation: str
-    """SCC that the inputs must have."""
+    """SCC that the inputs must have, in words: of `needs`."""
     source: str
     """Author and year."""
     parameters: dict[str, int]
     """Names and defaults."""
+    needs: tuple[CorrelationNeed, ...]
+    """What the inputs must be to one another; empty: anything."""
 
 
 class BuiltInCircuits(abc.Mapping[str, Circuit]):
@@ -85,7 +99,9 @@ class BuiltInCircuits(abc.Mapping[str, Circuit]):
     def info(self, name: str) -> CircuitInfo:
         """Formula, coding, needed correlation, source and parameters of a circuit."""
         built_in_circuit(name)
-        return CircuitInfo(*built_in_circuits()[name])
+        formula, coding, correlation, source, parameters, needs = built_in_circuits()[name]
+        listed = (CorrelationNeed(tuple(inputs.split()), tuple(others.split()), scc) for inputs, others, scc in needs)
+        return CircuitInfo(formula, coding, correlation, source, parameters, tuple(listed))
 
     def coefficients(
         self, name: str, function: abc.Callable[[_Floats], npt.ArrayLike], **parameters: int

@@ -16,8 +16,6 @@ from .errors import InvalidTypeError, InvalidValueError, UnknownNameError
 __all__ = ["Composition", "Insertion", "compose"]
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
-_ITSELF = "none with itself"
-_NEED = re.compile(r"([\w ,]+?)(?: with ([\w ,]+?))?: ([+-]?\d)")
 # Streams that compare with one number stay so: an AND takes the smaller threshold, an OR the larger.
 _KEEP_ORDER = {"minimum", "maximum", "median", "sort"}
 # What these remember of a step is gone a few steps later, so a shuffle buffer makes their outputs as good as
@@ -233,7 +231,8 @@ class _Composer:
     # Correlation.
 
     def correlate(self, operation: str, circuit: Circuit, operands: dict[str, _Wire]) -> None:
-        if circuits.info(operation).correlation == _ITSELF and operation != "isolate":
+        itself = any(need.inputs == need.others for need in circuits.info(operation).needs)
+        if itself and operation != "isolate":
             for port, wire in operands.items():
                 if wire.memory == _LONG:
                     raise InvalidValueError(
@@ -303,17 +302,11 @@ def _scc(a: _Wire, b: _Wire) -> int | None:
 
 
 def needs(operation: str, inputs: abc.Sequence[str]) -> list[tuple[list[str], list[str], int]]:
-    """What circuits.info(operation).correlation says: groups of inputs, others, and the SCC of all pairs in the
-    group and of each in it with each other one."""
+    """What an operation needs between its inputs: groups of them, others, and the SCC of all pairs in the group
+    and of each in it with each other one."""
     groups: list[tuple[list[str], list[str], int]] = []
-    for first, second, value in _NEED.findall(circuits.info(operation).correlation):
-        group = _ports(first, inputs)
-        others = [name for name in _ports(second, inputs) if name not in group]
-        groups.append((group, others, int(value)))
+    for need in circuits.info(operation).needs:
+        if need.inputs != need.others:
+            group, others = (list(inputs if names == ("all",) else names) for names in (need.inputs, need.others))
+            groups.append((group, [name for name in others if name not in group], need.scc))
     return groups
-
-
-def _ports(names: str, inputs: abc.Sequence[str]) -> list[str]:
-    if names.strip() in ("all", "all pairs"):
-        return list(inputs)
-    return [name for name in re.split(r"[ ,]+", names.strip()) if name in inputs]

@@ -209,7 +209,8 @@ HeldCircuit make_built_in(py::handle name, py::handle parameters, py::handle con
     return {std::move(circuit), std::move(chosen), to_context(context)};
 }
 
-// Of each: formula, coding, correlation, source, and its parameters' defaults.
+// Of each: formula, coding, correlation, source, its parameters' defaults, and what the correlation
+// says as (inputs, others, SCC).
 py::dict built_in_list() {
     py::dict all;
     for (const jit::BuiltInCircuit& row : jit::built_in_circuits()) {
@@ -217,8 +218,12 @@ py::dict built_in_list() {
         for (const jit::CircuitParameter& p : row.parameters)
             parameters[py::str(std::string(p.name))] = p.value;
         const auto text = [](std::string_view view) { return py::str(std::string(view)); };
-        all[text(row.name)] = py::make_tuple(text(row.formula), text(row.coding),
-                                             text(row.correlation), text(row.source), parameters);
+        py::list needs;
+        for (const jit::CorrelationNeed& need : row.needs)
+            needs.append(py::make_tuple(text(need.inputs), text(need.others), need.scc));
+        all[text(row.name)] =
+            py::make_tuple(text(row.formula), text(row.coding), text(jit::describe(row.needs)),
+                           text(row.source), parameters, needs);
     }
     return all;
 }
@@ -306,7 +311,7 @@ The circuit of that name that comes with the library; `bitaxon.circuits` is the 
     module.def("built_in_circuits", &built_in_list, R"(built_in_circuits()
 --
 
-Of each circuit that comes with the library: (formula, coding, correlation, source, parameters).)");
+Of each circuit that comes with the library: (formula, coding, correlation, source, parameters, needs).)");
     module.def("circuit", &make, py::arg("text"), py::arg("outputs") = py::none(),
                py::arg("context") = py::none(), R"doc(circuit(text, outputs=None, context=None)
 --

@@ -1,5 +1,6 @@
 // Memory: nothing is allocated in steady state, and the peak does not depend on the number of
 // samples.
+#include <bitaxon/layers/conv2d.hpp>
 #include <bitaxon/layers/network.hpp>
 
 #include "oracle.hpp"
@@ -88,6 +89,32 @@ TEST_P(SteadyState, ForwardsOfADenseLayerAllocateNothing) {
         const std::span<const double> one = std::span(x).first(64);
         layer.forward(context, one, std::span(y).first(32));
         EXPECT_EQ(allocations_in([&] { layer.forward(context, one, std::span(y).first(32)); }), 0);
+    }
+}
+
+TEST_P(SteadyState, ForwardsOfAConvolutionAllocateNothing) {
+    const ExecutionContext context({.threads = GetParam()});
+    for (const Coding coding : {Coding::unipolar, Coding::bipolar, Coding::split_unipolar}) {
+        const Conv2d layer({.channels = 4,
+                            .height = 12,
+                            .width = 12,
+                            .filters = 8,
+                            .kernel = {3, 3},
+                            .padding = {1, 1},
+                            .length = 256,
+                            .coding = coding,
+                            .seed = 1},
+                           oracle::uniform(8 * 4 * 9, 0, 1, 2));
+        const std::vector<double> x = oracle::uniform(20 * layer.inputs(), 0, 1, 3);
+        std::vector<double> y(20 * layer.neurons());
+        for (int warm_up = 0; warm_up < 10; ++warm_up) layer.forward_batch(context, x, y);
+        for (int round = 0; round < 10; ++round)
+            EXPECT_EQ(allocations_in([&] { layer.forward_batch(context, x, y); }), 0)
+                << name(coding) << ", round " << round;
+        const std::span<const double> one = std::span(x).first(layer.inputs());
+        const std::span<double> out = std::span(y).first(layer.neurons());
+        layer.forward(context, one, out);
+        EXPECT_EQ(allocations_in([&] { layer.forward(context, one, out); }), 0) << name(coding);
     }
 }
 

@@ -320,8 +320,20 @@ def test_the_list_says_what_each_computes():
         assert info.formula and info.coding and info.correlation
         assert re.search(r"(19|20)\d\d", info.source), name
         assert bx.circuits[name].outputs
+        for need in info.needs:
+            assert set(need.inputs + need.others) <= {"all", *bx.circuits[name].inputs} and abs(need.scc) <= 1
         for parameter, default in info.parameters.items():
             assert bx.circuits(name, **{parameter: default}).text == bx.circuits[name].text
+    correlations = {
+        "roberts_cross": "a, d: +1; b, c: +1; s with all: 0, at 1/2",
+        "scaled_add": "s with a, b: 0",
+        "saturating_add": "a, b: -1; at 0 it gives a + b - a*b",
+        "sort": "all: +1",
+        "stanh": "none with itself",
+        "mean": "any",
+    }
+    assert {name: bx.circuits.info(name).correlation for name in correlations} == correlations
+    assert bx.circuits.info("cordiv").needs == (bx.CorrelationNeed(("a", "b"), (), 1),)
     assert "stanh" in dir(bx.circuits) and "stanh" in bx.circuits and "tanh" not in bx.circuits
     with pytest.raises(AttributeError, match="did you mean"):
         bx.circuits.stahn

@@ -54,10 +54,27 @@ std::string chosen(std::string_view number, std::span<const std::string> values)
     return text + values.back() + std::string(values.size() - 1, ')');
 }
 
-// c counts up where x is 1 and down where it is 0, between 0 and states - 1.
+// "x y" as {"x", "y"}
+std::vector<std::string> words_of(std::string_view text) {
+    std::vector<std::string> words;
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = std::min(text.find(' ', at), text.size());
+        words.emplace_back(text.substr(at, end - at));
+        at = end + 1;
+    }
+    return words;
+}
+
+// c counts up where x is 1 and down where it is 0, between 0 and states - 1. Down is up for what is
+// inverted, where all numbers of c's bits are states: 15 gates instead of 24 for eight states.
 std::string walk(std::int64_t states, std::string_view output) {
-    return fmt::format("c : u{} = {}\nc = clip(c + x - ~x, 0, {})\ny = {}", bits_of(states - 1),
-                       states / 2, states - 1, output);
+    const int bits = bits_of(states - 1);
+    const std::string step =
+        std::has_single_bit(static_cast<std::uint64_t>(states))
+            ? fmt::format("flip = where(x, 0, {0})\nu = c ^ flip\nc = u{1}(u + (u < {0})) ^ flip",
+                          states - 1, bits)
+            : fmt::format("c = clip(c + x - ~x, 0, {})", states - 1);
+    return fmt::format("c : u{} = {}\n{}\ny = {}", bits, states / 2, step, output);
 }
 
 // s - depth ones of a (of b, below depth) are kept back until the other stream has one to go with.
@@ -193,45 +210,56 @@ constexpr CircuitParameter kSteps[] = {{"steps", 1, 1, 1024, 1, "late"}};
 constexpr CircuitParameter kCoefficients[] = {{"states", 8, 2, 64, 1, "of the counter"}};
 constexpr CircuitParameter kBits[] = {{"bits", 8, 2, 24, 1, "of the counter and of r"}};
 
+constexpr CorrelationNeed kIndependent[] = {{"a b", "", 0}};
+constexpr CorrelationNeed kAlike[] = {{"a b", "", 1}};
+constexpr CorrelationNeed kApart[] = {{"a b", "", -1, "; at 0 it gives a + b - a*b"}};
+constexpr CorrelationNeed kAllIndependent[] = {{"all", "", 0}};
+constexpr CorrelationNeed kAllAlike[] = {{"all", "", 1}};
+constexpr CorrelationNeed kEvenly[] = {{"all", "", 1, ", of a low-discrepancy source"}};
+constexpr CorrelationNeed kSelect[] = {{"s", "a b", 0}};
+constexpr CorrelationNeed kNumber[] = {{"r", "x", 0}};
+constexpr CorrelationNeed kItself[] = {{"x", "x", 0}};
+constexpr CorrelationNeed kCross[] = {{"a d", "", 1}, {"b c", "", 1}, {"s", "all", 0, ", at 1/2"}};
+
 // clang-format off
 constexpr BuiltInCircuit kCircuits[] = {
-    {"multiply", "a*b", "unipolar", "a, b: 0", "Gaines 1969", {},
+    {"multiply", "a*b", "unipolar", kIndependent, "Gaines 1969", {},
      fixed<"y = a & b">, ""},
-    {"multiply_bipolar", "a*b", "bipolar", "a, b: 0", "Gaines 1969", {},
+    {"multiply_bipolar", "a*b", "bipolar", kIndependent, "Gaines 1969", {},
      fixed<"y = ~(a ^ b)">, ""},
-    {"multiply_conditional", "a*b, b a whole number of 2^bits", "unipolar", "any", "Wu et al. 2020 (uMUL)", kWidth,
+    {"multiply_conditional", "a*b, b a whole number of 2^bits", "unipolar", {}, "Wu et al. 2020 (uMUL)", kWidth,
      [](Values v) {
          return fmt::format("a : u1\nb : u{0}\nc : u{0} = 0\ny = a & (b > {1})\nc = u{0}(c + a)", v[0],
                             mirrored("c", v[0]));
      }, "y"},
-    {"multiply_conditional_bipolar", "a*b, b a whole number of 2^bits", "bipolar", "any", "Wu et al. 2020 (uMUL)", kWidth,
+    {"multiply_conditional_bipolar", "a*b, b a whole number of 2^bits", "bipolar", {}, "Wu et al. 2020 (uMUL)", kWidth,
      [](Values v) {
          return fmt::format("a : u1\nb : u{0}\nc : u{0} = 0\nd : u{0} = 0\n"
                             "y = where(a, b > {1}, b <= {2})\nc = u{0}(c + a)\nd = u{0}(d + ~a)",
                             v[0], mirrored("c", v[0]), mirrored("d", v[0]));
      }, "y"},
-    {"scaled_add", "(1 - s)*a + s*b", "both, s unipolar", "s with a, b: 0", "Gaines 1969", {},
+    {"scaled_add", "(1 - s)*a + s*b", "both, s unipolar", kSelect, "Gaines 1969", {},
      fixed<"a : u1\nb : u1\ny = mux(s, a, b)">, ""},
-    {"saturating_add", "min(a + b, 1)", "unipolar", "a, b: -1; at 0 it gives a + b - a*b", "Gaines 1969", {},
+    {"saturating_add", "min(a + b, 1)", "unipolar", kApart, "Gaines 1969", {},
      fixed<"y = a | b">, ""},
-    {"toggle_add", "(a + b)/2", "both", "any", "Lee, Alaghi, Hayes, Sathe and Ceze 2017", {},
+    {"toggle_add", "(a + b)/2", "both", {}, "Lee, Alaghi, Hayes, Sathe and Ceze 2017", {},
      fixed<"t : u1 = 0\ny = where(a ^ b, t, a)\nt = t ^ a ^ b">, ""},
-    {"mean", "(x0 + x1 + ...)/inputs", "both", "any", "Wu et al. 2020 (uSADD)", kInputs,
+    {"mean", "(x0 + x1 + ...)/inputs", "both", {}, "Wu et al. 2020 (uSADD)", kInputs,
      mean_of, "y"},
-    {"sum", "min(x0 + x1 + ..., 1)", "unipolar", "any", "Wu et al. 2020 (uNSADD)", kSummed,
+    {"sum", "min(x0 + x1 + ..., 1)", "unipolar", {}, "Wu et al. 2020 (uNSADD)", kSummed,
      sum_of, "y"},
-    {"add", "min((x0 + x1 + ...)/scale, 1)", "unipolar", "any", "Wu et al. 2020 (uNSADD)", kScaled,
+    {"add", "min((x0 + x1 + ...)/scale, 1)", "unipolar", {}, "Wu et al. 2020 (uNSADD)", kScaled,
      [](Values v) {
          return fmt::format("c : u{0} = 0\ntotal = c + count({1})\ny = total >= {2}\nc = clip(total - {2}*y, 0, {3})",
                             v[2], numbered('x', v[0]), v[1], (std::int64_t{1} << v[2]) - 1);
      }, "y"},
-    {"add_bipolar", "clip((x0 + x1 + ...)/scale, -1, 1)", "bipolar", "any", "Wu et al. 2020 (uNSADD)", kScaled,
+    {"add_bipolar", "clip((x0 + x1 + ...)/scale, -1, 1)", "bipolar", {}, "Wu et al. 2020 (uNSADD)", kScaled,
      [](Values v) {
          return bipolar_sum(fmt::format("count({})", numbered('x', v[0])), 1, v[0], v[1], v[2]);
      }, "y"},
-    {"linear_gain", "clip(gain*x, -1, 1)", "bipolar", "none with itself", "Wu et al. 2020 (uNSADD of one input)", kGain,
+    {"linear_gain", "clip(gain*x, -1, 1)", "bipolar", kItself, "Wu et al. 2020 (uNSADD of one input)", kGain,
      [](Values v) { return "x : u1\n" + bipolar_sum("x", v[0], 1, 1, v[1]); }, "y"},
-    {"cemux", "(x0 + x1 + ...)/inputs", "both", "all pairs: +1, of a low-discrepancy source", "Baker and Hayes 2022", kSelected,
+    {"cemux", "(x0 + x1 + ...)/inputs", "both", kEvenly, "Baker and Hayes 2022", kSelected,
      [](Values v) {
          if (v[0] >= v[1]) {
              throw_error(ErrorCode::invalid_value, "bits", fmt::format("{}", v[1]),
@@ -240,83 +268,83 @@ constexpr BuiltInCircuit kCircuits[] = {
          return fmt::format("c : u{0} = 0\ns = c >> {1}\ny = {2}\nc = u{0}(c + 1)", v[1], v[1] - v[0],
                             chosen("s", series('x', std::int64_t{1} << v[0])));
      }, "y"},
-    {"count", "x0 + x1 + ..., an integral stream", "unipolar", "any", "Parhami and Yeh 1995", kInputs,
+    {"count", "x0 + x1 + ..., an integral stream", "unipolar", {}, "Parhami and Yeh 1995", kInputs,
      [](Values v) { return fmt::format("y = count({})", numbered('x', v[0])); }, ""},
-    {"approximate_count", "about x0 + x1 + ..., an integral stream", "unipolar", "all: 0", "Kim, Lee and Choi 2015", kPairs,
+    {"approximate_count", "about x0 + x1 + ..., an integral stream", "unipolar", kAllIndependent, "Kim, Lee and Choi 2015", kPairs,
      approximate_count_of, ""},
-    {"subtract", "max(a - b, 0)", "unipolar", "a, b: +1", "Alaghi and Hayes 2013", {},
+    {"subtract", "max(a - b, 0)", "unipolar", kAlike, "Alaghi and Hayes 2013", {},
      fixed<"y = a & ~b">, ""},
-    {"absolute_difference", "|a - b|", "unipolar", "a, b: +1", "Alaghi and Hayes 2013", {},
+    {"absolute_difference", "|a - b|", "unipolar", kAlike, "Alaghi and Hayes 2013", {},
      fixed<"y = a ^ b">, ""},
-    {"minimum", "min(a, b)", "both", "a, b: +1", "Alaghi and Hayes 2013", {},
+    {"minimum", "min(a, b)", "both", kAlike, "Alaghi and Hayes 2013", {},
      fixed<"y = a & b">, ""},
-    {"maximum", "max(a, b)", "both", "a, b: +1", "Alaghi and Hayes 2013", {},
+    {"maximum", "max(a, b)", "both", kAlike, "Alaghi and Hayes 2013", {},
      fixed<"y = a | b">, ""},
-    {"median", "median(x0, x1, ...)", "both", "all pairs: +1", "Li and Lilja 2011", kOddInputs,
+    {"median", "median(x0, x1, ...)", "both", kAllAlike, "Li and Lilja 2011", kOddInputs,
      [](Values v) { return fmt::format("y = majority({})", numbered('x', v[0])); }, ""},
-    {"sort", "y0, y1, ...: x0, x1, ... in ascending order", "both", "all pairs: +1", "Batcher 1968; Najafi, Lilja, Riedel and Bazargan 2018", kSorted,
+    {"sort", "y0, y1, ...: x0, x1, ... in ascending order", "both", kAllAlike, "Batcher 1968; Najafi, Lilja, Riedel and Bazargan 2018", kSorted,
      sorted, "y*"},
-    {"roberts_cross", "(|a - d| + |b - c|)/2", "unipolar", "a, d: +1; b, c: +1; s with all: 0, at 1/2", "Alaghi, Li and Hayes 2013", {},
+    {"roberts_cross", "(|a - d| + |b - c|)/2", "unipolar", kCross, "Alaghi, Li and Hayes 2013", {},
      fixed<"a : u1\nb : u1\nc : u1\nd : u1\ny = mux(s, a ^ d, b ^ c)">, ""},
-    {"cordiv", "a/b, a <= b", "unipolar", "a, b: +1", "Chen and Hayes 2016", {},
+    {"cordiv", "a/b, a <= b", "unipolar", kAlike, "Chen and Hayes 2016", {},
      fixed<"a : u1\nkept : u1 = 0\ny = where(b, a, kept)\nkept = y">, ""},
-    {"divide", "a/b, a <= b", "unipolar", "a, b: 0", "Wu and San Miguel 2019: ones of a wait for ones of b, then cordiv", kDivision,
+    {"divide", "a/b, a <= b", "unipolar", kIndependent, "Wu and San Miguel 2019: ones of a wait for ones of b, then cordiv", kDivision,
      [](Values v) {
          return fmt::format("a : u1\ns : u{} = 0\npair = b & (a | s > 0)\ns = clip(s + a - pair, 0, {})\n"
                             "kept : u1 = 0\ny = where(b, pair, kept)\nkept = y",
                             v[0], (std::int64_t{1} << v[0]) - 1);
      }, "y"},
-    {"jk_divide", "a/(a + b)", "unipolar", "a, b: 0", "Gaines 1969", {},
+    {"jk_divide", "a/(a + b)", "unipolar", kIndependent, "Gaines 1969", {},
      fixed<"y : u1 = 0\ny = a & ~y | ~b & y">, "y"},
-    {"square_root", "sqrt(x)", "unipolar, r uniform", "r with x: 0", "Gaines 1969", kBits,
+    {"square_root", "sqrt(x)", "unipolar, r uniform", kNumber, "Gaines 1969", kBits,
      [](Values v) {
          return fmt::format("x : u1\nr : u{0}\nc : u{0} = {1}\ny = c > r\n"
                             "c = clip(c + x - (y & delay(y)), 0, {2})",
                             v[0], std::int64_t{1} << (v[0] - 1), (std::int64_t{1} << v[0]) - 1);
      }, ""},
-    {"square_root_inserting", "sqrt(x)", "unipolar, r uniform", "r with x: 0", "Wu and San Miguel 2019 (BISQRT), y decorrelated by a shuffle buffer", kRoot,
+    {"square_root_inserting", "sqrt(x)", "unipolar, r uniform", kNumber, "Wu and San Miguel 2019 (BISQRT), y decorrelated by a shuffle buffer", kRoot,
      [](Values v) {
          return "x : u1\n" + shuffle_buffer(v[0], "y", "late") +
                 "trace : u1 = 0\ny = x | trace\ntrace = late & ~trace";
      }, "y"},
-    {"integrate", "the mean of x over about 2^bits bits", "bipolar, r uniform", "r with x: 0", "Gaines 1969", kBits,
+    {"integrate", "the mean of x over about 2^bits bits", "bipolar, r uniform", kNumber, "Gaines 1969", kBits,
      [](Values v) {
          return fmt::format("x : u1\nr : u{0}\nc : u{0} = {1}\ny = c > r\nc = clip(c + x - y, 0, {2})", v[0],
                             std::int64_t{1} << (v[0] - 1), (std::int64_t{1} << v[0]) - 1);
      }, ""},
-    {"stanh", "tanh(states/2*x)", "bipolar", "none with itself", "Brown and Card 2001", kStates,
-     [](Values v) { return walk(v[0], fmt::format("c >= {}", v[0] / 2)); }, ""},
-    {"sexp", "exp(-2*gain*x) for x > 0, else 1", "bipolar x, unipolar y", "none with itself", "Brown and Card 2001", kExponential,
+    {"stanh", "tanh(states/2*x)", "bipolar", kItself, "Brown and Card 2001", kStates,
+     [](Values v) { return walk(v[0], fmt::format("c >= {}", v[0] / 2)); }, "y"},
+    {"sexp", "exp(-2*gain*x) for x > 0, else 1", "bipolar x, unipolar y", kItself, "Brown and Card 2001", kExponential,
      [](Values v) {
          if (v[1] >= v[0]) {
              throw_error(ErrorCode::invalid_value, "gain", fmt::format("{}", v[1]),
                          fmt::format("less than states, {}", v[0]));
          }
          return walk(v[0], fmt::format("c < {}", v[0] - v[1]));
-     }, ""},
-    {"logarithm", "ln(1 + x)", "unipolar, r uniform", "r with x: 0", "Li, Lilja, Qian, Bazargan and Riedel 2012, for this function", {},
+     }, "y"},
+    {"logarithm", "ln(1 + x)", "unipolar, r uniform", kNumber, "Li, Lilja, Qian, Bazargan and Riedel 2012, for this function", {},
      [](Values) {
          // Least squares over x = 0, 1/256, ... of the stationary distribution of six states.
          static const std::string levels[] = {"1", "231", "0", "163", "50", "177"};
          return "x : u1\nr : u8\n" + walk(6, chosen("c", levels) + " > r");
      }, "y"},
-    {"finite_state", "sum of b_k*p_k(x), p_k in proportion to (x/(1 - x))^k", "unipolar", "all: 0", "Li, Lilja, Qian, Bazargan and Riedel 2012", kCoefficients,
-     [](Values v) { return walk(v[0], chosen("c", series('b', v[0]))); }, ""},
-    {"absolute", "|x|", "bipolar", "none with itself", "Li and Lilja 2011", kStates,
-     [](Values v) { return walk(v[0], fmt::format("(c >= {}) ^ ~bit(c, 0)", v[0] / 2)); }, ""},
-    {"bernstein", "sum of b_k * Bernstein_k(x), x0, x1, ... copies of x", "unipolar", "all: 0", "Qian, Li, Riedel, Bazargan and Lilja 2011 (ReSC)", kDegree,
+    {"finite_state", "sum of b_k*p_k(x), p_k in proportion to (x/(1 - x))^k", "unipolar", kAllIndependent, "Li, Lilja, Qian, Bazargan and Riedel 2012", kCoefficients,
+     [](Values v) { return walk(v[0], chosen("c", series('b', v[0]))); }, "y"},
+    {"absolute", "|x|", "bipolar", kItself, "Li and Lilja 2011", kStates,
+     [](Values v) { return walk(v[0], fmt::format("(c >= {}) ^ ~bit(c, 0)", v[0] / 2)); }, "y"},
+    {"bernstein", "sum of b_k * Bernstein_k(x), x0, x1, ... copies of x", "unipolar", kAllIndependent, "Qian, Li, Riedel, Bazargan and Lilja 2011 (ReSC)", kDegree,
      bernstein_of, "y"},
-    {"synchronise", "x = a, y = b, with SCC +1", "both", "any", "Lee, Alaghi and Ceze 2018", kDepth,
+    {"synchronise", "x = a, y = b, with SCC +1", "both", {}, "Lee, Alaghi and Ceze 2018", kDepth,
      [](Values v) { return synchronised(v[0]); }, "x y"},
-    {"desynchronise", "x = a, y = b, with SCC -1", "both", "any", "Lee, Alaghi and Ceze 2018", kDepth,
+    {"desynchronise", "x = a, y = b, with SCC -1", "both", {}, "Lee, Alaghi and Ceze 2018", kDepth,
      [](Values v) {
          return fmt::format("s : u{} = 0\nkeep = a & b & (s < {})\npay = ~a & ~b & (s > 0)\n"
                             "x = a & ~keep | pay\ny = b\ns = clip(s + keep - pay, 0, {})",
                             bits_of(v[0]), v[0], v[0]);
      }, "x y"},
-    {"decorrelate", "x, its bits in another order", "both, r uniform", "r with x: 0", "Lee, Alaghi and Ceze 2018", kAddress,
+    {"decorrelate", "x, its bits in another order", "both, r uniform", kNumber, "Lee, Alaghi and Ceze 2018", kAddress,
      [](Values v) { return "x : u1\n" + shuffle_buffer(v[0], "x", "y"); }, "y"},
-    {"isolate", "x, some steps late", "both", "none with itself", "Gaines 1969", kSteps,
+    {"isolate", "x, some steps late", "both", kItself, "Gaines 1969", kSteps,
      [](Values v) { return fmt::format("y = delay(x, {})", v[0]); }, ""},
 };
 // clang-format on
@@ -333,6 +361,25 @@ void check(const BuiltInCircuit& circuit, Values values) {
 }
 
 }  // namespace
+
+std::string describe(std::span<const CorrelationNeed> needs) {
+    std::string text;
+    for (const CorrelationNeed& need : needs) {
+        if (!text.empty()) {
+            text += "; ";
+        }
+        if (need.others == need.inputs) {
+            text += "none with itself";
+            continue;
+        }
+        text += fmt::format("{}", fmt::join(words_of(need.inputs), ", "));
+        if (!need.others.empty()) {
+            text += fmt::format(" with {}", fmt::join(words_of(need.others), ", "));
+        }
+        text += fmt::format(": {}{}{}", need.scc > 0 ? "+" : "", need.scc, need.remark);
+    }
+    return text.empty() ? "any" : text;
+}
 
 std::span<const BuiltInCircuit> built_in_circuits() noexcept { return kCircuits; }
 
@@ -374,13 +421,7 @@ Circuit built_in_circuit(std::string_view name, const std::map<std::string, std:
         }
         return Circuit(all.text(), outputs);
     }
-    std::vector<std::string> outputs;
-    for (std::size_t at = 0; at < found->outputs.size();) {
-        const std::size_t end = std::min(found->outputs.find(' ', at), found->outputs.size());
-        outputs.emplace_back(found->outputs.substr(at, end - at));
-        at = end + 1;
-    }
-    return Circuit(found->text(values), outputs);
+    return Circuit(found->text(values), words_of(found->outputs));
 }
 
 }  // namespace bitaxon::jit

@@ -82,13 +82,25 @@ struct CircuitParameter {
     std::string_view meaning;
 };
 
+/// What a circuit needs of its inputs, by their names, with blanks between; "all": every one.
+struct CorrelationNeed {
+    std::string_view inputs;
+    /// Each of the inputs has that SCC with each of these; empty: with the other inputs of the list.
+    /// The same as the inputs: they are independent of themselves at other steps.
+    std::string_view others;
+    int scc;                       ///< -1, 0 or +1
+    std::string_view remark = {};  ///< to be read behind it
+};
+/// "a, d: +1; s with all: 0", "none with itself", or "any" where nothing is needed.
+std::string describe(std::span<const CorrelationNeed> needs);
+
 /// A circuit that comes with the library: an operation of stochastic arithmetic.
 struct BuiltInCircuit {
     std::string_view name;
-    std::string_view formula;      ///< the value of its output, by the values of its inputs
-    std::string_view coding;       ///< of inputs and outputs: unipolar, bipolar, both
-    std::string_view correlation;  ///< SCC that inputs must have
-    std::string_view source;       ///< author and year
+    std::string_view formula;  ///< the value of its output, by the values of its inputs
+    std::string_view coding;   ///< of inputs and outputs: unipolar, bipolar, both
+    std::span<const CorrelationNeed> needs;
+    std::string_view source;  ///< author and year
     std::span<const CircuitParameter> parameters;
     std::string (*text)(std::span<const std::int64_t> parameters);
     std::string_view outputs;  ///< names, with blanks between; y*: those that begin so; empty: all wires
