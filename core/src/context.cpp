@@ -18,7 +18,9 @@
 namespace bitaxon {
 namespace {
 
-constexpr double kSupervisedNanoseconds = 1e6;
+// A thread of its own costs a call of one millisecond several percent, and much more on a busy
+// machine; Ctrl-C may wait for this long (ADR 4).
+constexpr double kSupervisedNanoseconds = 1e7;
 constexpr auto kReportInterval = std::chrono::milliseconds(20);
 
 kernels::Tier choose_tier(const std::string& option) {

@@ -238,6 +238,18 @@ TEST(ExecutionContext, LongWorkReportsOnTheCallersThreadAndAThrowingReportCancel
     EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
 }
 
+TEST(ExecutionContext, ShortWorkStaysOnTheCallersThread) {
+    const ExecutionContext context({.threads = 2});
+    const Monitor monitor{.progress = [](std::size_t, std::size_t) {}};
+    const std::thread::id caller = std::this_thread::get_id();
+    for (const auto& [nanoseconds, stays] : {std::pair(9e6, true), std::pair(2e7, false)}) {
+        std::thread::id worker;
+        context.supervise(monitor, 1, nanoseconds,
+                          [&](Job&) { worker = std::this_thread::get_id(); });
+        EXPECT_EQ(worker == caller, stays) << nanoseconds;
+    }
+}
+
 TEST(ExecutionContext, ReportsTheEnd) {
     const ExecutionContext context({.threads = 1});
     std::size_t last = 0;

@@ -218,7 +218,7 @@ class ExecutionContext {
     bool on_worker() const noexcept;
 
     /// Runs work(job) and reports on it; `nanoseconds` is how long it is expected to take at most.
-    /// Work of over a millisecond with a progress function runs beside the calling thread, which
+    /// Work of over ten milliseconds with a progress function runs beside the calling thread, which
     /// keeps reporting; other work stays on it.
     template <class Work>
     void supervise(const Monitor& monitor, std::size_t total, double nanoseconds,
