@@ -6,14 +6,17 @@
 
 Arrays are float64, x, y, z uniform(-5, 5) of NumPy's default_rng(0xDEADBEEF), drawn in that order; every
 peer writes into an array of its own (out=). Each result is checked against NumPy first. A round runs every
-engine once (small arrays: enough calls for half a millisecond); the table shows the median over rounds
-of each engine's time, and the median over rounds of the ratio of Bitaxon's time to the fastest peer's.
+engine once (small arrays: enough calls for half a millisecond), another one first in every round; the table
+shows the median over rounds of each engine's time, and the median over rounds of the ratio of Bitaxon's time
+to the fastest peer's. Where one thread's turn lost its core to another process, the turn is taken again, six
+times at most; the table says how many turns were disturbed even so.
 Peers that are not installed are named.
 """
 
 import argparse
 import json
 import os
+import resource
 import statistics
 import sys
 import time
@@ -37,6 +40,8 @@ EXPRESSIONS = [
     "(x^2 + 1.0)^0.5 + (x^2 + y^2 + 1.0)^0.5 + (x^2 + y^2 + 2.0)^0.5",
     "((x + y)^3 - (x - y)^3 - 6*x^2*y) / (y^2 + 1.0) + x*y - y*x",
 ]
+
+MOST_TRIES = 6
 
 
 def bitaxon_engine(text, names, mode, threads):
@@ -95,8 +100,22 @@ def available(missing):
     return missing
 
 
-def measure(engines, arrays, size, rounds):
-    """Median seconds a call of each engine, and the medians of ratios to the fastest peer."""
+def quiet_seconds(turn, threads):
+    """Seconds that the turn takes, and whether it kept its core; only one thread can tell."""
+    for _ in range(MOST_TRIES):
+        preemptions = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+        start = time.perf_counter()
+        turn()
+        seconds = time.perf_counter() - start
+        quiet = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw == preemptions
+        if quiet or threads > 1:
+            break
+    return seconds, quiet
+
+
+def measure(engines, arrays, size, rounds, threads):
+    """Median seconds a call of each engine, the median of the ratios to the fastest peer, and the
+    share of disturbed turns."""
     outs = {name: np.empty(size) for name in engines}
     repeats = {}
     for name, run in engines.items():
@@ -106,17 +125,23 @@ def measure(engines, arrays, size, rounds):
         run(arrays, outs[name])
         repeats[name] = max(1, int(5e-4 / max(time.perf_counter() - start, 1e-7)))
     times = {name: [] for name in engines}
+    order = list(engines)
+    disturbed = 0
     for _ in range(rounds):
-        for name, run in engines.items():
-            out = outs[name]
-            start = time.perf_counter()
-            for _ in range(repeats[name]):
-                run(arrays, out)
-            times[name].append((time.perf_counter() - start) / repeats[name])
+        for name in order:
+            def turn(run=engines[name], out=outs[name], calls=repeats[name]):
+                for _ in range(calls):
+                    run(arrays, out)
+
+            seconds, quiet = quiet_seconds(turn, threads)
+            times[name].append(seconds / repeats[name])
+            disturbed += not quiet
+        order.append(order.pop(0))  # each suffers from what another one has left in the caches
     peers = [name for name in engines if name != "bitaxon"]
     ratios = [t / min(times[p][k] for p in peers) if peers else float("nan")
               for k, t in enumerate(times["bitaxon"])]
-    return {name: statistics.median(t) for name, t in times.items()}, statistics.median(ratios)
+    medians = {name: statistics.median(t) for name, t in times.items()}
+    return medians, statistics.median(ratios), disturbed / (rounds * len(engines))
 
 
 def numpy_value(text, values):
@@ -156,13 +181,15 @@ def main():
                     run(arrays, out)
                     worst = np.max(np.abs(out - expected))
                     assert worst < 1e-9, f"{name} errs by {worst} in #{number}"
-                medians, ratio = measure(engines, arrays, size, options.rounds)
+                medians, ratio, disturbed = measure(engines, arrays, size, options.rounds,
+                                                    threads)
                 ratios.append(ratio)
                 rows.append({"expression": number, "size": size, "threads": threads,
-                             "mode": options.mode, "seconds": medians, "ratio": ratio})
+                             "mode": options.mode, "seconds": medians, "ratio": ratio,
+                             "disturbed": disturbed})
                 times = "  ".join(f"{n} {t / size * 1e9:.3f}" for n, t in medians.items())
                 print(f"#{number}  n={size:<9} threads={threads}  ns/row: {times}"
-                      f"  ratio to fastest peer {ratio:.2f}", flush=True)
+                      f"  ratio to fastest peer {ratio:.2f}  disturbed {disturbed:.0%}", flush=True)
             mean = statistics.geometric_mean(ratios) if len(missing) < 2 else float("nan")
             print(f"    geometric mean of the ratios: {mean:.2f} (speed-up {1 / mean:.2f})")
     if options.json:
