@@ -19,6 +19,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace bitaxon::bench {
@@ -137,20 +138,42 @@ Experiment deflection(std::size_t count, int threads, kernels::Tier tier) {
         for (std::uint64_t k = 0; k < count; ++k) sum ^= body(k);
         return sum;
     };
+    // A place for each thread, else the tasks would be about one cache line.
+    struct Sums {
+        struct alignas(64) Place {
+            std::uint64_t sum = 0;
+        };
+        std::vector<Place> places = std::vector<Place>(64);
+        std::atomic<std::size_t> taken{0};
+        const std::uint64_t number = fresh_seed();
+
+        std::uint64_t& mine() {
+            thread_local constinit std::pair<std::uint64_t, std::uint64_t*> here{};
+            if (here.first != number) here = {number, &places.at(taken++).sum};
+            return *here.second;
+        }
+    };
     const auto grouped = [count](const ExecutionContext& context) {
-        std::atomic<std::uint64_t> sum{0};
-        std::array<std::atomic<std::uint64_t>, 64> sums{};
+        Sums sums;
         TaskGroup group(context);
-        for (std::uint64_t k = 0; k < count; ++k)
-            group.run([&sums, k] {
-                thread_local const char here = 0;
-                // A place for each thread, else the tasks would be about one cache line.
-                auto& mine = sums[reinterpret_cast<std::uintptr_t>(&here) / 4096 % sums.size()];
-                mine.fetch_xor(body(k), std::memory_order_relaxed);
-            });
+        for (std::uint64_t k = 0; k < count; ++k) group.run([&sums, k] { sums.mine() ^= body(k); });
         group.wait();
-        for (const auto& part : sums) sum ^= part.load();
-        return sum.load();
+        std::uint64_t sum = 0;
+        for (const auto& place : sums.places) sum ^= place.sum;
+        return sum;
+    };
+    // What the machine gives to plain loops, one a thread.
+    const auto shared = [count, threads](const ExecutionContext& context) {
+        const auto parts = static_cast<std::size_t>(threads);
+        std::vector<std::uint64_t> sums(parts);
+        context.parallel_for(parts, [&](std::size_t part) {
+            std::uint64_t sum = 0;
+            for (std::uint64_t k = part; k < count; k += parts) sum ^= body(k);
+            sums[part] = sum;
+        });
+        std::uint64_t sum = 0;
+        for (const std::uint64_t part : sums) sum ^= part;
+        return sum;
     };
     const SharedContext context = shared_context(tier, threads);
     const std::uint64_t expected = direct();
@@ -161,8 +184,12 @@ Experiment deflection(std::size_t count, int threads, kernels::Tier tier) {
                           }));
     const std::size_t one = experiment.beside(contestant<WallClock>(
         work, [=] { check(direct() == expected, "exclusive or of the bodies"); }));
+    const std::size_t loops = experiment.beside(
+        awake(work, [=] { check(shared(*context) == expected, "exclusive or of the bodies"); }));
     nanoseconds_a_task(experiment);
-    return experiment.ratio("gain_over_a_loop", [=](auto rates) { return rates[0] / rates[one]; });
+    experiment.ratio("gain", [=](auto rates) { return rates[0] / rates[one]; });
+    experiment.ratio("probe_gain", [=](auto rates) { return rates[loops] / rates[one]; });
+    return experiment.ratio("share_of_gain", [=](auto rates) { return rates[0] / rates[loops]; });
 }
 
 // Equal chunks of a millisecond of one thread's own time.

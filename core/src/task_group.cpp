@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::size_t kWaitingPerThread = 16;  // chunks; more are run by who makes them
 constexpr auto kTimeSlice = std::chrono::milliseconds(2);
-constexpr int kSpins = 300;      // looks around before who waits goes to sleep
+constexpr std::int64_t kBetweenSmallChunks = 2000;  // nanoseconds
+constexpr int kSpins = 300;                         // looks around before who waits goes to sleep
 constexpr int kMostNested = 16;  // chunks that run on one stack, begun by one another's tasks
 
 thread_local constinit int nested = 0;
@@ -75,11 +76,13 @@ struct TaskGroup::Core : std::enable_shared_from_this<Core> {
         {
             const std::lock_guard guard(lock);
             if (nested < kMostNested && waiting.size() >= most_waiting()) {
+                if (!context.on_worker()) maker_helps = true;
                 begin(chunk);
                 return false;
             }
             waiting.push_back(chunk);
-            hungry.store(false, std::memory_order_relaxed);
+            look_at_maker();
+            set_hungry(false);
             runner = take_runner();
         }
         epoch.fetch_add(1, std::memory_order_seq_cst);
@@ -88,16 +91,19 @@ struct TaskGroup::Core : std::enable_shared_from_this<Core> {
         return true;
     }
 
-    // A chunk to take tasks from, as its user: one that waits, or one that others have begun.
-    Chunk* pop() noexcept {
+    // A chunk to take tasks from, as its user: one that waits, or one that others have begun. A
+    // runner gets none where one too many runs.
+    Chunk* pop(bool as_runner) noexcept {
         Chunk* chunk = nullptr;
         Runner* runner = nullptr;
         {
             const std::lock_guard guard(lock);
+            if (as_runner && is_surplus()) return nullptr;
             if (!waiting.empty()) {
                 chunk = waiting.front();
                 waiting.pop_front();
-                hungry.store(waiting.empty(), std::memory_order_relaxed);
+                look_at_maker();
+                set_hungry(waiting.empty());
                 begin(chunk);
             } else {
                 const auto found = std::ranges::find_if(
@@ -117,6 +123,8 @@ struct TaskGroup::Core : std::enable_shared_from_this<Core> {
         for (;;) {
             const std::size_t k = chunk->next.fetch_add(1, std::memory_order_relaxed);
             if (k >= chunk->count) break;
+            // Another core wrote the tasks: the next one comes while this one runs.
+            __builtin_prefetch(&chunk->slots[std::min(k + 1, kChunk - 1)]);
             Slot& slot = chunk->slots[k];
             try {
                 slot.call(slot.place.data(), !job.cancelled());
@@ -132,7 +140,7 @@ struct TaskGroup::Core : std::enable_shared_from_this<Core> {
     void work(Runner& runner) noexcept {
         const auto deadline = std::chrono::steady_clock::now() + kTimeSlice;
         while (std::chrono::steady_clock::now() < deadline) {
-            if (Chunk* chunk = pop()) {
+            if (Chunk* chunk = pop(true)) {
                 run(chunk);
                 continue;
             }
@@ -142,6 +150,24 @@ struct TaskGroup::Core : std::enable_shared_from_this<Core> {
         }
         context.requeue(runner);
     }
+
+    // While a thread runs tasks until all are done.
+    class Helping {
+      public:
+        explicit Helping(Core& core) : core_(core), helps_(!core.context.on_worker()) { add(1); }
+        ~Helping() { add(std::size_t{0} - 1); }
+        Helping(const Helping&) = delete;
+        Helping& operator=(const Helping&) = delete;
+
+      private:
+        void add(std::size_t count) noexcept {
+            if (!helps_) return;
+            const std::lock_guard guard(core_.lock);
+            core_.helpers += count;
+        }
+        Core& core_;
+        const bool helps_;
+    };
 
     // Until all is done, or a chunk came after `seen`.
     void sleep(std::size_t seen) {
@@ -162,22 +188,40 @@ struct TaskGroup::Core : std::enable_shared_from_this<Core> {
         sleepers.fetch_sub(1, std::memory_order_relaxed);
     }
 
+    // On lines of their own: what every task reads, and what every chunk writes.
     const ExecutionContext context;
     Job job;
-    std::atomic<std::size_t> pending{0};
     std::atomic<bool> hungry{true};  // nothing waits
-    std::exception_ptr error;        // with the lock
-    SpinLock lock;
+    alignas(64) std::atomic<std::size_t> pending{0};
+    alignas(64) SpinLock lock;
+    std::exception_ptr error;  // with the lock
 
   private:
     // The following with the lock.
+
+    void set_hungry(bool is) noexcept {
+        if (hungry.load(std::memory_order_relaxed) != is)
+            hungry.store(is, std::memory_order_relaxed);
+    }
 
     void begin(Chunk* chunk) {
         chunk->users = 1;
         begun.push_back(chunk);
     }
+    // A thread of its own that runs chunks does so instead of a worker: one thread more than the
+    // context has would take turns with the thread that makes the tasks, and workers run dry.
+    std::size_t most_running() const noexcept {
+        const bool helped = maker_helps || helpers != 0;
+        return helped && runners.size() > 1 ? runners.size() - 1 : runners.size();
+    }
+    std::size_t running() const noexcept { return runners.size() - idle.size(); }
+    bool is_surplus() const noexcept { return running() > most_running(); }
+    // Who makes tasks helps while there are plenty.
+    void look_at_maker() noexcept {
+        if (waiting.size() < most_waiting() / 2) maker_helps = false;
+    }
     Runner* take_runner() noexcept {
-        if (idle.empty()) return nullptr;
+        if (running() >= most_running()) return nullptr;
         Runner* runner = idle.back();
         idle.pop_back();
         runner->core = shared_from_this();
@@ -210,7 +254,7 @@ struct TaskGroup::Core : std::enable_shared_from_this<Core> {
     // The runner's reference to the group, unless there is more to do.
     std::shared_ptr<Core> retire(Runner& runner) noexcept {
         const std::lock_guard guard(lock);
-        if (!waiting.empty()) return nullptr;
+        if (!waiting.empty() && !is_surplus()) return nullptr;
         idle.push_back(&runner);  // never allocates: it was there before
         return std::move(runner.core);
     }
@@ -224,6 +268,8 @@ struct TaskGroup::Core : std::enable_shared_from_this<Core> {
     std::vector<Chunk*> begun;  // by users who are not through
     std::vector<Chunk*> spare;
     std::vector<Runner*> idle;
+    bool maker_helps = false;  // runs chunks, as there were too many
+    std::size_t helpers = 0;   // threads that wait and are no workers
 
     std::atomic<std::size_t> epoch{0};
     std::atomic<int> sleepers{0};
@@ -254,6 +300,15 @@ TaskGroup::Slot& TaskGroup::next_slot() {
     return open_->slots[open_count_];
 }
 
+// To hand over takes about as long as to fill a chunk. Single tasks of who makes them that fast
+// would keep one worker hungry, and their maker from ever helping.
+bool TaskGroup::is_due() noexcept {
+    const std::int64_t now = std::chrono::steady_clock::now().time_since_epoch().count();
+    if (now - handed_over_ < kBetweenSmallChunks) return false;
+    handed_over_ = now;
+    return true;
+}
+
 void TaskGroup::close(std::unique_lock<SpinLock>& lock) {
     Chunk* chunk = std::exchange(open_, nullptr);
     chunk->count = std::exchange(open_count_, 0);
@@ -265,10 +320,11 @@ void TaskGroup::close(std::unique_lock<SpinLock>& lock) {
 }
 
 void TaskGroup::wait() {
+    const Core::Helping helping(*core_);
     for (;;) {
         if (std::unique_lock lock(lock_); open_count_ != 0) close(lock);
         const std::size_t seen = core_->now();
-        if (Chunk* chunk = core_->pop()) {
+        if (Chunk* chunk = core_->pop(false)) {
             core_->run(chunk);
             continue;
         }

@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -45,7 +46,8 @@ class TaskGroup {
             Slot& slot = next_slot();
             new (static_cast<void*>(slot.place.data())) Kept(std::forward<Work>(work));
             slot.call = &call<Kept>;
-            if (++open_count_ == kChunk || hungry_.load(std::memory_order_relaxed)) close(lock);
+            if (++open_count_ == kChunk || (hungry_.load(std::memory_order_relaxed) && is_due()))
+                close(lock);
         } else {  // a pointer always fits
             run([kept = std::make_unique<Kept>(std::forward<Work>(work))] { (*kept)(); });
         }
@@ -80,6 +82,8 @@ class TaskGroup {
     }
 
     Slot& next_slot();
+    /// Whether the open chunk should go to workers that wait, though it is not full.
+    bool is_due() noexcept;
     /// Hands the open chunk over; runs it if that is this thread's turn.
     void close(std::unique_lock<SpinLock>& lock);
 
@@ -88,6 +92,7 @@ class TaskGroup {
     SpinLock lock_;                    // of the open chunk
     Chunk* open_ = nullptr;
     std::size_t open_count_ = 0;
+    std::int64_t handed_over_ = 0;  // when, in nanoseconds
 };
 
 }  // namespace bitaxon
