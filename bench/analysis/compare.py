@@ -5,9 +5,10 @@ time over the time of the limit (or sentinel) in the same rounds, which cancels 
 steadier of the two decides, chosen without looking at which launch belongs to which result. Its
 difference between the medians of new and old launches is divided by the launches' spread.
 
-The p-value is that of the largest such ratio of all ids under permutations of the launches (Westfall
-and Young, 1993): the chance that *any* id would show as much if nothing had changed, however the ids
-depend on one another. Differences that all ids share, beyond what launches of one result differ by,
+The p-value is that of the largest such ratio of all ids under permutations of the launches (P. H. Westfall
+and S. S. Young, 1993): the chance that *any* id would show as much if nothing had changed, however the ids
+depend on one another. Step by step: an id is measured against the ids that show no more than it does, since
+one that did change looks different under many permutations and would hide smaller changes. Differences that all ids share, beyond what launches of one result differ by,
 widen the yardstick: two results from different hours need larger changes than two interleaved ones.
 
 A change counts when p is at most `alpha`, the change reaches the threshold, and the other measure
@@ -117,6 +118,25 @@ def splits(count, new_count):
     return rows
 
 
+def step_down(observed, permuted, judged):
+    """p of each id, (permutations, ids) of ratios without NaN given: 1 where nothing was observed.
+
+    Those that are not judged are measured against all that are, and are in nobody's way.
+    """
+    permuted = np.where(judged, permuted, 0)
+    size = np.where(np.isfinite(observed), np.abs(observed), -1)
+    order = np.argsort(np.where(judged, size, -1))  # smallest first
+    largest = np.empty_like(permuted)
+    largest[:, order] = np.maximum.accumulate(np.abs(permuted)[:, order], axis=1)
+    largest[:, ~judged] = np.abs(permuted).max(axis=1, keepdims=True)
+    # Rounding must not make equal splits differ.
+    p = np.where(size < 0, 1.0, np.mean(largest >= size * (1 - 1e-12), axis=0))
+    down = order[::-1]
+    down = down[judged[down]]
+    p[down] = np.maximum.accumulate(p[down])
+    return p
+
+
 def robust_scale(values):
     return float(median(np.abs(values - median(values))))
 
@@ -168,10 +188,7 @@ def compare(baseline, new, threshold=0.05, alpha=0.05):
     if len(names) >= FEWEST_IDS:
         expected = np.median([robust_scale(row) for row in permuted])
         noise = max(1.0, robust_scale(observed) / expected if expected > 0 else 1.0)
-    largest = np.abs(np.where(judged & np.isfinite(permuted), permuted, 0)).max(axis=1)
-    # Rounding must not make equal splits differ.
-    p = np.array([np.mean(largest >= abs(t) / noise * (1 - 1e-12)) if np.isfinite(t) else 1.0
-                  for t in observed])
+    p = step_down(observed / noise, np.where(np.isfinite(permuted), permuted, 0), judged)
 
     def median_change(measure, row):
         return median(tables[measure][row, is_new]) - median(tables[measure][row, ~is_new])

@@ -106,6 +106,22 @@ def test_p_of_the_largest_difference_is_exact():
     assert change.percent == pytest.approx(100 * (1202 / 1002 - 1))
 
 
+def test_a_large_change_hides_no_smaller_one():
+    # Ratios of three ids under five permutations, the first of which is what was observed. The first id
+    # changed: under the second permutation it looks larger than what the second id shows.
+    permuted = np.array([[9.0, 4, 1], [5, 1, 2], [1, 2, 1], [2, 1, 1], [1, 1, 3]])
+    everyone = np.array([True, True, True])
+    np.testing.assert_allclose(compare.step_down(permuted[0], permuted, everyone), [0.2, 0.2, 1])
+    # Controls are in nobody's way, whatever they show.
+    np.testing.assert_allclose(compare.step_down(permuted[0], permuted, np.array([False, True, True])),
+                               [0, 0.2, 1])
+    unknown = np.array([np.nan, 4, 1])
+    np.testing.assert_allclose(compare.step_down(unknown, np.where([0, 1, 1], permuted, 0), everyone), [1, 0.2, 1])
+    # No p is below that of a larger ratio.
+    np.testing.assert_allclose(compare.step_down(np.array([3.0, 2.9]), np.array([[3, 2.9], [3.5, 0], [0, 1]]),
+                                                 everyone[:2]), [2 / 3, 2 / 3])
+
+
 def test_too_few_launches_say_so(recorded):
     few = dict(recorded["first"], environment=dict(recorded["first"]["environment"], launches=3))
     for result in few["results"].values():
