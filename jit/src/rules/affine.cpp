@@ -68,7 +68,9 @@ class Decomposition {
         for (const NodeId unknown : unknowns) {
             depends_[unknown] = 1;
         }
-        for (const NodeId id : reachable(graph, roots)) {
+        const std::vector<NodeId> nodes = reachable(graph, roots);
+        terms_.reserve(nodes.size() * width_);
+        for (const NodeId id : nodes) {
             const auto arguments = graph[id].arguments();
             if (depends_[id] ||
                 std::ranges::any_of(arguments, [&](NodeId a) { return depends_[a] != 0; })) {
@@ -200,8 +202,15 @@ std::vector<char> depends_on(const Graph& graph, std::span<const NodeId> leaves)
 
 std::vector<std::optional<Affine>> affine(Graph& graph, std::span<const NodeId> roots,
                                           std::span<const NodeId> unknowns) {
-    Decomposition decomposition(graph, roots, unknowns);
     std::vector<std::optional<Affine>> forms;
+    forms.reserve(roots.size());
+    if (unknowns.empty()) {
+        for (const NodeId root : roots) {
+            forms.emplace_back(Affine{root, {}});
+        }
+        return forms;
+    }
+    Decomposition decomposition(graph, roots, unknowns);
     for (const NodeId root : roots) {
         forms.push_back(decomposition.result(root));
     }
