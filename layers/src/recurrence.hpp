@@ -11,10 +11,11 @@ namespace bitaxon {
 /// counted by now makes the states that the next one encodes.
 class Recurrence {
   public:
-    /// chunk_words: of one stream, at most.
+    /// chunk_words: of one stream, at most. Products are spread over the threads of `spread`, if
+    /// any.
     Recurrence(const RecurrentState& layer, const Engine& engine, std::size_t samples,
-               std::size_t chunk_words, Scratch& scratch)
-        : layer_(layer), engine_(engine), run_(run_words(layer, chunk_words)),
+               std::size_t chunk_words, Scratch& scratch, const ExecutionContext* spread = nullptr)
+        : layer_(layer), engine_(engine), spread_(spread), run_(run_words(layer, chunk_words)),
           negatives_(layer.shape.rows),
           rows_(scratch.take<std::uint64_t>(samples * signs(layer) * run_)),
           keys_(scratch.take<std::uint64_t>(3 * streams_in(run_, chunk_words))),
@@ -128,6 +129,8 @@ class Recurrence {
   private:
     static constexpr std::size_t kRunWords = 1024;     // of a row, encoded and multiplied at a time
     static constexpr std::size_t kChunkNeurons = 256;  // between two looks at the stop token
+    static constexpr std::size_t kSpreadNeurons =
+        32;  // that are worth another thread, where a step is
 
     /// Rows of words that the states of a sample take: positive ones and negative ones apart.
     static std::size_t signs(const RecurrentState& layer) {
@@ -162,24 +165,33 @@ class Recurrence {
                 fill(r, begin, count, row);
                 std::fill(row + count, row + padded_words(count), 0);
             }
-            for (std::size_t gate = 0; gate < row_count; gate += layer_.units)
-                for (std::size_t unit = 0; unit < layer_.units; unit += kChunkNeurons) {
-                    engine_.job.check();
-                    kernels::DenseProduct product = panels.slice(
-                        first_row + gate + unit, std::min(kChunkNeurons, layer_.units - unit),
-                        first_word + begin, padded_words(count));
-                    product.rows = rows_;
-                    product.row_stride = run_;
-                    product.row_count = rows;
-                    product.sums = sums_ + gate + unit;
-                    product.sums_stride = row_count;
-                    (engine_.kernels.*operation)(product);
-                }
+            const std::size_t chunk = spread_ == nullptr ? kChunkNeurons : kSpreadNeurons;
+            const std::size_t chunks = (layer_.units + chunk - 1) / chunk;
+            auto multiply = [&](std::size_t piece) {
+                engine_.job.check();
+                const std::size_t unit = piece % chunks * chunk;
+                const std::size_t row = piece / chunks * layer_.units + unit;
+                kernels::DenseProduct product =
+                    panels.slice(first_row + row, std::min(chunk, layer_.units - unit),
+                                 first_word + begin, padded_words(count));
+                product.rows = rows_;
+                product.row_stride = run_;
+                product.row_count = rows;
+                product.sums = sums_ + row;
+                product.sums_stride = row_count;
+                (engine_.kernels.*operation)(product);
+            };
+            const std::size_t pieces = row_count / layer_.units * chunks;
+            if (spread_ != nullptr)
+                spread_->parallel_for(pieces, multiply);
+            else
+                for (std::size_t piece = 0; piece < pieces; ++piece) multiply(piece);
         }
     }
 
     const RecurrentState& layer_;
     Engine engine_;
+    const ExecutionContext* spread_;
     std::size_t run_;
     std::vector<std::int64_t> negatives_;  // weights of inputs below 0, of each row
     std::uint64_t* rows_;

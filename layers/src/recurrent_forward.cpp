@@ -43,9 +43,15 @@ void RecurrentState::walk(Recurrence& recurrence, std::span<const std::uint64_t>
 void RecurrentState::encode_and_sum(const Engine& engine, const Samples& samples,
                                     const std::uint64_t* key_bases, std::int64_t* counters,
                                     Scratch& scratch) const {
+    sum_samples(engine, samples, key_bases, counters, scratch, nullptr);
+}
+
+void RecurrentState::sum_samples(const Engine& engine, const Samples& samples,
+                                 const std::uint64_t* key_bases, std::int64_t* counters,
+                                 Scratch& scratch, const ExecutionContext* spread) const {
     const std::size_t count = row_count(samples);
     const SignedPanels& panels = drawn->panels();
-    Recurrence recurrence(*this, engine, count, words_per_stream(), scratch);
+    Recurrence recurrence(*this, engine, count, words_per_stream(), scratch, spread);
     std::visit(
         [&](const auto& view) {
             walk(recurrence, {key_bases, count}, counters, scratch,
@@ -82,6 +88,33 @@ void RecurrentState::finish(std::int64_t* counters, const MatrixView<double>& ou
     for (std::size_t r = 0; r < outputs.rows; ++r)
         for (std::size_t n = 0; n < outputs.columns; ++n)
             outputs(r, n) = std::bit_cast<double>(*counters++);
+}
+
+// Steps wait for one another, so where samples are fewer than threads each step is cut.
+void RecurrentState::run(const ExecutionContext& context, const Samples& samples,
+                         const MatrixView<double>& outputs, std::uint64_t forward_seed,
+                         std::uint64_t first_sample, Job& job) const {
+    const std::size_t total = row_count(samples);
+    const double step = nanoseconds(total) / static_cast<double>(steps);
+    if (total >= workers_for(context.threads(), step))
+        return State::run(context, samples, outputs, forward_seed, first_sample, job);
+    const std::size_t block = std::min(total, block_samples());
+    Scratch scratch = context.scratch(scratch_bytes(block) + Scratch::bytes<std::uint64_t>(block) +
+                                      Scratch::bytes<std::int64_t>(block * counters()));
+    auto* bases = scratch.take<std::uint64_t>(block);
+    auto* states = scratch.take<std::int64_t>(block * counters());
+    const std::size_t mark = scratch.used();
+    for (std::size_t first = 0; first < total; first += block) {
+        const std::size_t count = std::min(block, total - first);
+        for (std::size_t r = 0; r < count; ++r)
+            bases[r] = key_base(stream_seed(forward_seed), options.id, Role::input,
+                                first_sample + first + r);
+        sum_samples({context.kernels(), job}, rows_from(samples, first, count), bases, states,
+                    scratch, &context);
+        scratch.rewind(mark);
+        finish(states, outputs.rows_from(first, count));
+        job.add_done(count);
+    }
 }
 
 void RecurrentState::expect_outputs(const kernels::KernelTable& kernels, const double* x,

@@ -36,6 +36,9 @@ class RecurrentState final : public Layer::State {
                      const std::uint64_t* key_bases, std::int64_t* counters,
                      Scratch& scratch) const override;
     void finish(std::int64_t* counters, const MatrixView<double>& outputs) const override;
+    void run(const ExecutionContext& context, const Samples& samples,
+             const MatrixView<double>& outputs, std::uint64_t forward_seed,
+             std::uint64_t first_sample, Job& job) const override;
     std::unique_ptr<StreamedLayer> streamed(const ExecutionContext& context, std::size_t slots,
                                             std::uint64_t forward_seed,
                                             std::uint64_t first_sample) const override;
@@ -74,6 +77,10 @@ class RecurrentState final : public Layer::State {
     const double leak;
 
   private:
+    /// encode_and_sum, with the products of a step spread over the threads of `spread`, if any.
+    void sum_samples(const Engine& engine, const Samples& samples, const std::uint64_t* key_bases,
+                     std::int64_t* counters, Scratch& scratch,
+                     const ExecutionContext* spread) const;
     /// Sets the counters of samples drawn from `bases`; fill_inputs as Recurrence::advance has it.
     template <class FillInputs>
     void walk(Recurrence& recurrence, std::span<const std::uint64_t> bases, std::int64_t* counters,

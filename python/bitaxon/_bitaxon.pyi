@@ -341,6 +341,108 @@ class Flatten(Layer):
     def __setstate__(self, state: dict[str, Any]) -> None: ...
 
 @final
+class Recurrent(Layer):
+    def __init__(
+        self,
+        input_size: SupportsIndex,
+        n_units: SupportsIndex,
+        *,
+        steps: SupportsIndex,
+        length: SupportsIndex,
+        weights: npt.ArrayLike | None = None,
+        spectral_radius: SupportsFloat | None = None,
+        density: SupportsFloat | None = None,
+        input_scale: SupportsFloat | None = None,
+        leak: SupportsFloat = 1.0,
+        sequence: bool = True,
+        coding: Literal["bipolar", "split-unipolar"] = "split-unipolar",
+        bias: npt.ArrayLike | None = None,
+        seed: SupportsIndex | None = None,
+        weight_scale: SupportsFloat | None = None,
+        input_range: SupportsFloat = 1.0,
+        id: SupportsIndex = 0,
+        context: ExecutionContext | None = None,
+    ) -> None: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def input_size(self) -> int: ...
+    @property
+    def n_units(self) -> int: ...
+    @property
+    def sequence(self) -> bool: ...
+    @property
+    def leak(self) -> float: ...
+    def __copy__(self) -> Recurrent: ...
+    def __deepcopy__(self, memo: Any) -> Recurrent: ...
+    def __getstate__(self) -> dict[str, Any]: ...
+    def __setstate__(self, state: dict[str, Any]) -> None: ...
+
+@final
+class MGU(Layer):
+    def __init__(
+        self,
+        input_size: SupportsIndex,
+        n_units: SupportsIndex,
+        *,
+        steps: SupportsIndex,
+        length: SupportsIndex,
+        weights: npt.ArrayLike,
+        sequence: bool = True,
+        coding: Literal["bipolar", "split-unipolar"] = "split-unipolar",
+        bias: npt.ArrayLike | None = None,
+        seed: SupportsIndex | None = None,
+        weight_scale: SupportsFloat | None = None,
+        input_range: SupportsFloat = 1.0,
+        id: SupportsIndex = 0,
+        context: ExecutionContext | None = None,
+    ) -> None: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def input_size(self) -> int: ...
+    @property
+    def n_units(self) -> int: ...
+    @property
+    def sequence(self) -> bool: ...
+    def __copy__(self) -> MGU: ...
+    def __deepcopy__(self, memo: Any) -> MGU: ...
+    def __getstate__(self) -> dict[str, Any]: ...
+    def __setstate__(self, state: dict[str, Any]) -> None: ...
+
+@final
+class GRU(Layer):
+    def __init__(
+        self,
+        input_size: SupportsIndex,
+        n_units: SupportsIndex,
+        *,
+        steps: SupportsIndex,
+        length: SupportsIndex,
+        weights: npt.ArrayLike,
+        sequence: bool = True,
+        coding: Literal["bipolar", "split-unipolar"] = "split-unipolar",
+        bias: npt.ArrayLike | None = None,
+        seed: SupportsIndex | None = None,
+        weight_scale: SupportsFloat | None = None,
+        input_range: SupportsFloat = 1.0,
+        id: SupportsIndex = 0,
+        context: ExecutionContext | None = None,
+    ) -> None: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def input_size(self) -> int: ...
+    @property
+    def n_units(self) -> int: ...
+    @property
+    def sequence(self) -> bool: ...
+    def __copy__(self) -> GRU: ...
+    def __deepcopy__(self, memo: Any) -> GRU: ...
+    def __getstate__(self) -> dict[str, Any]: ...
+    def __setstate__(self, state: dict[str, Any]) -> None: ...
+
+@final
 class Network(_Model):
     def __init__(
         self,
@@ -785,6 +887,18 @@ def scc_matrix(
 ) -> _Floats: ...
 def info(context: ExecutionContext | None = None) -> dict[str, Any]: ...
 def describe(context: ExecutionContext | None = None) -> str: ...
+def reservoir_weights(
+    input_size: SupportsIndex,
+    n_units: SupportsIndex,
+    *,
+    spectral_radius: SupportsFloat = 0.9,
+    density: SupportsFloat = 0.1,
+    input_scale: SupportsFloat = 1.0,
+    seed: SupportsIndex = 0,
+) -> _Floats: ...
+def fit_readout(
+    states: npt.ArrayLike, targets: npt.ArrayLike, ridge: SupportsFloat = 1e-6
+) -> tuple[_Floats, _Floats]: ...
 def load(path: _Path, context: ExecutionContext | None = None) -> Network: ...
 def _encoder_properties(specification: dict[str, Any]) -> tuple[int | None, int | None]: ...
 def _encoder_numbers(

@@ -17,6 +17,7 @@ void bind_layer(pybind11::module_& module);
 void bind_conv2d(pybind11::module_& module);
 void bind_dense(pybind11::module_& module);
 void bind_pool2d(pybind11::module_& module);
+void bind_recurrent(pybind11::module_& module);
 void bind_network(pybind11::module_& module);
 void bind_functions(pybind11::module_& module);
 void bind_kernel(pybind11::module_& module);

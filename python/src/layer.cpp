@@ -6,8 +6,9 @@
 namespace bitaxon::python {
 namespace {
 
-constexpr const LayerKind* kKinds[] = {&kAveragePool2dKind, &kConv2dKind, &kDenseKind,
-                                       &kFlattenKind, &kMaxPool2dKind};
+constexpr const LayerKind* kKinds[] = {&kAveragePool2dKind, &kConv2dKind,   &kDenseKind,
+                                       &kFlattenKind,       &kGruKind,      &kMaxPool2dKind,
+                                       &kMguKind,           &kRecurrentKind};
 
 py::array weights_of(const Held<Layer>& self) {
     return read_only_view(self->weights(), kind_of(*self.model()).weights_shape(*self.model()),
@@ -147,8 +148,10 @@ py::dict describe_layer(const Layer& layer) {
     result["seed"] = layer.seed();
     result["id"] = layer.id();
     if (layer.weights().empty()) return result;
-    result["scale"] = name(layer.scale());
-    result["activation"] = name(layer.activation());
+    if (kind_of(layer).activates) {
+        result["scale"] = name(layer.scale());
+        result["activation"] = name(layer.activation());
+    }
     // A scale that was not given goes on following the weights.
     result["weight_scale"] =
         layer.weight_scale_given() ? py::object(py::float_(layer.weight_scale())) : py::none();

@@ -38,13 +38,17 @@ struct LayerKind {
     /// Adds the constructor's own arguments by their names.
     void (*describe)(const Layer& layer, py::dict& result);
     std::vector<py::ssize_t> (*weights_shape)(const Layer& layer);
+    bool activates = true;  ///< has a scale and an activation, if it has weights
 };
 
 extern const LayerKind kAveragePool2dKind;
 extern const LayerKind kConv2dKind;
 extern const LayerKind kDenseKind;
 extern const LayerKind kFlattenKind;
+extern const LayerKind kGruKind;
 extern const LayerKind kMaxPool2dKind;
+extern const LayerKind kMguKind;
+extern const LayerKind kRecurrentKind;
 
 const LayerKind& kind_of(const Layer& layer);
 

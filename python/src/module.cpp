@@ -28,6 +28,7 @@ PYBIND11_MODULE(_bitaxon, module) {
     bitaxon::python::bind_conv2d(module);
     bitaxon::python::bind_dense(module);
     bitaxon::python::bind_pool2d(module);
+    bitaxon::python::bind_recurrent(module);
     bitaxon::python::bind_network(module);
     bitaxon::python::bind_functions(module);
     bitaxon::python::bind_kernel(module);

@@ -233,6 +233,19 @@ TEST(Recurrent, OneStepIsTanhOfADenseLayer) {
     EXPECT_EQ(y[3], 1.0);  // whose bias is 800
 }
 
+// A step is worth several threads, a sample is one.
+TEST(Recurrent, LargeStepsAreCutWithoutAnotherBit) {
+    const Options o{.steps = 3, .inputs = 4, .units = 200, .length = 1000, .seed = 3};
+    for (const std::string_view type : {"recurrent", "gru"}) {
+        const Layer layer = random_recurrent(type, o, 2);
+        const Values x = oracle::random_samples(layer, 1, 3);
+        Values y(layer.neurons()), z(y.size());
+        layer.forward(ExecutionContext({.threads = 1}), x, y, {.seed = 1});
+        layer.forward_fast(ExecutionContext({.threads = 3}), x, z, {.seed = 1});
+        EXPECT_EQ(y, z);
+    }
+}
+
 TEST(Recurrent, NetworksClassifySequences) {
     const ExecutionContext context({.threads = 2});
     const Layer layer = random_recurrent(
