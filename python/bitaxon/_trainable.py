@@ -48,7 +48,8 @@ class Windows:
         taps = np.stack([padded[:, :, rows, columns] for rows, columns in self._taps], axis=-1)
         n, c, h, w, k = taps.shape
         grouped = taps.reshape(n, self.groups, c // self.groups, h * w, k)
-        return grouped.transpose(0, 1, 3, 2, 4).reshape(n, self.groups, h * w, -1)
+        windows: _Floats = grouped.transpose(0, 1, 3, 2, 4).reshape(n, self.groups, h * w, -1)
+        return windows
 
     def fold(self, columns: _Floats) -> _Floats:
         """The transpose of unfold: sums what the windows give to each value."""
@@ -80,7 +81,9 @@ class Product:
 
     A product of streams is a coin; over both draws the mean of its L tosses has variance p (1 - p) / L for
     unipolar streams, (1 - v^2) / L for a decoded value v of bipolar ones, times the square of what a full
-    count stands for. Outputs of a sample share input streams, which the noise here leaves out.
+    count stands for. The positions of an image share the streams of their filter's weights, so that this part of
+    the noise does not average out behind them. Outputs of a sample share input streams as well, which the noise
+    here leaves out.
     """
 
     def __init__(self, layer: _bitaxon.Layer) -> None:
@@ -121,7 +124,8 @@ class Product:
         self._inside = x == self._clipped
         self._columns = self.window.unfold(self._clipped)
         sums = self._columns @ self._matrix()
-        return self.scale * _flat(sums) + np.repeat(self.bias, sums.shape[2])
+        means: _Floats = self.scale * _flat(sums) + np.repeat(self.bias, sums.shape[2])
+        return means
 
     def _unit(self) -> float:
         """What a count of all ones stands for."""
@@ -132,11 +136,37 @@ class Product:
         matrix, unit = self._matrix(), self._unit()
         ones = unit**2 * self._taps if self.bipolar else unit * (self._columns @ np.abs(matrix))
         variance = ones - self._columns**2 @ matrix**2
-        return self.scale * np.sqrt(_flat(variance).clip(0.0) / length)
+        scatter: _Floats = self.scale * np.sqrt(_flat(variance).clip(0.0) / length)
+        return scatter
+
+    def draw(self, rng: np.random.Generator) -> _Floats:
+        """Normal numbers of variance 1 for the outputs of the last linear(), correlated as their noise is.
+
+        Given the weights' streams, a sum is linear in the inputs: E[w(t) x] = w(t) x. So the variance is that of
+        the weights' streams, weighted by the inputs, plus what the inputs' streams add.
+        """
+        columns, matrix = self._columns, self._matrix()
+        n, groups, positions, taps = columns.shape
+        own = rng.standard_normal((n, groups * positions * matrix.shape[2]))
+        if positions == 1:
+            return own
+        most = float(self.given_scale or np.abs(self.weights).max() or 1.0)
+        if self.bipolar:
+            of_weights = most**2 - matrix**2
+            of_inputs = most**2 * (self.range**2 * self._taps - (columns**2).sum(axis=3, keepdims=True))
+            of_inputs = np.broadcast_to(of_inputs, (*columns.shape[:3], matrix.shape[2]))
+        else:
+            of_weights = np.abs(matrix) * (most - np.abs(matrix))
+            of_inputs = most * (columns * (self.range - columns)) @ np.abs(matrix)
+        of_weights, of_inputs = of_weights.clip(0.0), of_inputs.clip(0.0)
+        drawn = rng.standard_normal((n, groups, taps, matrix.shape[2]))
+        together = _flat(columns @ (np.sqrt(of_weights) * drawn)) + np.sqrt(_flat(of_inputs)) * own
+        deviation = np.sqrt(_flat(columns**2 @ of_weights + of_inputs))
+        return np.divide(together, deviation, out=np.zeros_like(together), where=deviation > 0.0)
 
     def noise(self, length: float, rng: np.random.Generator) -> _Floats:
         deviation = self.deviation(length)
-        normal = rng.standard_normal(deviation.shape)
+        normal = self.draw(rng)  # a constant to the gradient
         # The noise over its variance, before the layer's scale.
         self._of_variance = np.divide(
             self.scale**2 * normal, 2.0 * length * deviation, out=np.zeros_like(normal), where=deviation > 0.0
@@ -173,7 +203,8 @@ class Product:
             largest = np.unravel_index(np.abs(self.weights).argmax(), self.weights.shape)
             weights[largest] += of_scale * np.sign(self.weights[largest])
         self.gradients = (weights, of_sums.sum(axis=(0, 2)).ravel())
-        return self.window.fold(of_columns) * self._inside
+        of_inputs: _Floats = self.window.fold(of_columns) * self._inside
+        return of_inputs
 
     def _windowed(self, outputs: _Floats) -> _Floats:
         """(samples, groups, positions, filters of a group)."""
@@ -193,9 +224,11 @@ class Pool:
         columns = self.window.unfold(x, fill=-np.inf if self.largest else 0.0)
         if self.largest:
             self._share = np.arange(columns.shape[3]) == columns.argmax(axis=3)[..., np.newaxis]
-            return columns.max(axis=3).reshape(len(x), -1)
+            largest: _Floats = columns.max(axis=3).reshape(len(x), -1)
+            return largest
         self._share = np.full(columns.shape, 1.0 / columns.shape[3])
-        return columns.mean(axis=3).reshape(len(x), -1)
+        averages: _Floats = columns.mean(axis=3).reshape(len(x), -1)
+        return averages
 
     def backward(self, gradient: _Floats, through_noise: bool) -> _Floats:
         return self.window.fold(self._share * gradient.reshape(*self._share.shape[:3], 1))

@@ -339,7 +339,8 @@ class _Deterministic(Sequence):
         operand = _to_int(self.operand, "operand")
         if operand < 0:
             raise InvalidValueError(f"operand: got {operand}, expected 0 or above")
-        return _to_int(self.period, "period") ** min(operand, 64)
+        power: int = _to_int(self.period, "period") ** min(operand, 64)
+        return power
 
 
 @dataclass(frozen=True, repr=False)

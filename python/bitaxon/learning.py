@@ -13,6 +13,7 @@ gradient through the noise, to make less of it.
 import dataclasses
 import operator
 import typing
+import warnings
 
 import numpy as np
 import numpy.typing as npt
@@ -28,15 +29,27 @@ _Step = typing.Callable[[list[_Floats], float], None]
 _NOISES = ("streams", "none")
 _GRADIENTS = ("reparametrised", "straight-through")
 _SMOOTHING = 0.1  # of ranges that follow the batches
+_HUGE = 1e100  # no trained weight is as large
 
 
-def _check_positive(name: str, value: float) -> None:
-    if not 0.0 < value < np.inf:
+def _to_real(name: str, value: typing.Any) -> float:
+    try:
+        if not isinstance(value, (str, bytes)):
+            return float(value)
+    except OverflowError:
+        return np.inf
+    except (TypeError, ValueError):
+        pass
+    raise InvalidTypeError(f"{name}: got {type(value).__name__}, expected a number")
+
+
+def _check_positive(name: str, value: typing.Any) -> None:
+    if not 0.0 < _to_real(name, value) < np.inf:
         raise InvalidValueError(f"{name}: got {value}, expected a finite number above 0")
 
 
-def _check_share(name: str, value: float) -> None:
-    if not 0.0 <= value < 1.0:
+def _check_share(name: str, value: typing.Any) -> None:
+    if not 0.0 <= _to_real(name, value) < 1.0:
         raise InvalidValueError(f"{name}: got {value}, expected a number in [0, 1)")
 
 
@@ -110,7 +123,7 @@ class Epoch(typing.NamedTuple):
     number: int
     """From 1 on."""
     loss: float
-    """Mean over the epoch's batches, noise included."""
+    """Mean over the epoch's batches, noise included, each before the step that it led to."""
     validation: typing.Optional[float]
     """Mean loss on the validation samples with the noise that training has, None without any."""
 
@@ -155,27 +168,34 @@ def fit(
                0 as the least weight of unipolar coding
     quantile   of the magnitudes between layers that sets their ranges, in (0, 1], as in calibrate
     seed       of batches and noise, 0 or above
-    validation samples and targets that choose the best weights; else the loss of the batches does
+    validation (samples, targets) whose loss behind an epoch chooses the best weights; X and y unless given
     on_epoch   called with an Epoch after each
     progress   True shows a bar on a terminal; a callable gets (done, total) samples
 
-    Returns a Network with the weights of the best epoch. Ctrl-C ends training early: then, too. What
-    on_epoch or progress raise leaves the call.
-    Raises ValueError for shapes and values that do not fit, UnsupportedError for other networks.
+    Returns a Network with the weights of the best epoch. Ctrl-C ends training early: then, too, and with those
+    at the beginning before the first epoch ends. What on_epoch or progress raise leaves the call, a
+    KeyboardInterrupt as well. Where training diverges it ends, with a RuntimeWarning if an epoch before that
+    had a finite loss.
+    Raises ValueError for shapes and values that do not fit, and for training that diverges in its first epoch;
+    UnsupportedError for other networks.
     """
     if not isinstance(network, _bitaxon.Network):
         raise InvalidTypeError(f"network: got {type(network).__name__}, expected Network")
     choices = {"loss": (loss, _LOSSES), "noise": (noise, _NOISES), "gradient": (gradient, _GRADIENTS)}
     for name, (choice, known) in choices.items():
-        if choice not in known:
+        if not isinstance(choice, str) or choice not in known:
             raise InvalidValueError(f"{name}: got {choice!r}, expected {' or '.join(map(repr, known))}")
     if not isinstance(optimiser, (Adam, Sgd)):
         raise InvalidTypeError(f"optimiser: got {type(optimiser).__name__}, expected Adam or Sgd")
-    if not (0.0 <= decay < np.inf):
+    if not (0.0 <= _to_real("decay", decay) < np.inf):
         raise InvalidValueError(f"decay: got {decay}, expected a finite number, 0 or above")
-    if not 0.0 < quantile <= 1.0:
+    if not 0.0 < _to_real("quantile", quantile) <= 1.0:
         raise InvalidValueError(f"quantile: got {quantile}, expected a number in (0, 1]")
-    model = Model(network, None if length is None else _to_count("length", length))
+    if on_epoch is not None and not callable(on_epoch):
+        raise InvalidTypeError(f"on_epoch: got {type(on_epoch).__name__}, expected a callable or None")
+    if validation is not None and not (isinstance(validation, (tuple, list)) and len(validation) == 2):
+        raise InvalidTypeError(f"validation: got {_described(validation)}, expected a pair (samples, targets)")
+    model = Model(network, None if length is None else _to_count("length", length, most=2**53))
     training = _Task(network, X, y, loss, "X", "y")
     checking = None if validation is None else _Task(network, *validation, loss, "validation[0]", "validation[1]")
     recipe = _Recipe(
@@ -189,18 +209,43 @@ def fit(
         through_noise=noise == "streams" and gradient == "reparametrised",
         seed=_to_count("seed", seed, least=0),
     )
-    report = _reporter(progress, recipe.epochs * len(training.samples))
+    report = _Guest(_reporter(progress, recipe.epochs * len(training.samples)))
+    told = _Guest(on_epoch)
+    model.clip_weights(recipe.limits)
     best = _Best(model)
     try:
-        for epoch in _epochs(model, training, checking, recipe, report):
-            best.offer(epoch.loss if epoch.validation is None else epoch.validation)
-            if on_epoch is not None:
-                on_epoch(epoch)
-    except KeyboardInterrupt:
-        pass
+        # What overflows is seen in the loss.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            for epoch, reached in _epochs(model, training, checking, recipe, report):
+                finite = best.offer(reached, epoch.number)
+                told(epoch)
+                if not finite:
+                    best.complain(epoch.number, reached)
+                    break
+    except KeyboardInterrupt as interrupt:
+        if interrupt in (report.raised, told.raised):
+            raise
     result = best.network(network)
     result.calibrate(training.samples, quantile)
     return result
+
+
+class _Guest:
+    """A caller's function, if there is one, which hears of overflow as outside; knows what it raised."""
+
+    def __init__(self, call: typing.Optional[typing.Callable[..., object]]) -> None:
+        self._call = call
+        self._overflow = np.geterr()
+        self.raised: typing.Optional[BaseException] = None
+
+    def __call__(self, *values: object) -> None:
+        try:
+            if self._call is not None:
+                with np.errstate(**self._overflow):
+                    self._call(*values)
+        except BaseException as error:
+            self.raised = error
+            raise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -221,12 +266,12 @@ def _epochs(
     training: "_Task",
     checking: "typing.Optional[_Task]",
     recipe: _Recipe,
-    report: typing.Optional[typing.Callable[[int, int], object]],
-) -> typing.Iterator[Epoch]:
+    report: typing.Callable[[int, int], object],
+) -> typing.Iterator[tuple[Epoch, float]]:
+    """Each epoch, and the loss that its last weights have."""
     rng, check_seed = (np.random.default_rng([recipe.seed, 0]), [recipe.seed, 1])
     count = len(training.samples)
     total = recipe.epochs * count
-    model.clip_weights(recipe.limits)
     step = recipe.optimiser._begin(model.parameters)
     follow = _Ranges(recipe.quantile)
     for epoch in range(recipe.epochs):
@@ -241,13 +286,10 @@ def _epochs(
             step(model.gradients(recipe.decay), 1.0 - done / total)
             model.clip_weights(recipe.limits)
             losses += loss * len(chosen)
-            if report is not None:
-                report(done + len(chosen), total)
-        checked = None
-        if checking is not None:
-            again = np.random.default_rng(check_seed) if recipe.streams else None
-            checked = checking.loss(model.forward(checking.samples, again), checking.targets)[0]
-        yield Epoch(epoch + 1, losses / count, checked)
+            report(done + len(chosen), total)
+        again = np.random.default_rng(check_seed) if recipe.streams else None
+        reached = (checking or training).mean_loss(model, again, recipe.batch)
+        yield Epoch(epoch + 1, losses / count, reached if checking else None), reached
 
 
 class _Ranges:
@@ -258,7 +300,8 @@ class _Ranges:
         self._known: set[int] = set()
 
     def __call__(self, product: Product, x: _Floats) -> None:
-        now = float(np.quantile(np.abs(x), self._quantile) or np.abs(x).max())
+        magnitudes = np.abs(x) if product.bipolar else x.clip(0.0)
+        now = float(np.quantile(magnitudes, self._quantile) or magnitudes.max())
         if now > 0.0:
             share = _SMOOTHING if id(product) in self._known else 1.0
             product.range += share * (now - product.range)
@@ -271,12 +314,28 @@ class _Best:
     def __init__(self, model: Model) -> None:
         self._model = model
         self._loss = np.inf
+        self._epoch = 0
         self._kept = [values.copy() for values in model.parameters]
 
-    def offer(self, loss: float) -> None:
-        if loss <= self._loss:
-            self._loss = loss
-            self._kept = [values.copy() for values in self._model.parameters]
+    def offer(self, loss: float, epoch: int) -> bool:
+        """Whether loss and parameters are finite."""
+        parameters = self._model.parameters
+        # A network holds sums of weights, too.
+        finite = bool(np.isfinite(loss)) and all(np.abs(values).max() < _HUGE for values in parameters)
+        if finite and loss <= self._loss:
+            self._loss, self._epoch = loss, epoch
+            self._kept = [values.copy() for values in parameters]
+        return finite
+
+    def complain(self, epoch: int, loss: float) -> None:
+        why = (
+            f"training diverged in epoch {epoch}: its loss is {loss:.6g}, its largest weight "
+            f"{max(np.abs(values).max() for values in self._model.parameters):.6g}; a smaller rate of the "
+            f"optimiser, less decay or a limit help"
+        )
+        if not self._epoch:
+            raise InvalidValueError(why)
+        warnings.warn(f"{why}. The weights are those of epoch {self._epoch}", RuntimeWarning, stacklevel=3)
 
     def network(self, like: _bitaxon.Network) -> _bitaxon.Network:
         kept = iter(self._kept)
@@ -319,7 +378,7 @@ class _Task:
         self, network: _bitaxon.Network, X: npt.ArrayLike, y: npt.ArrayLike, loss: str, x_name: str, y_name: str
     ) -> None:
         self.loss = _LOSSES[loss]
-        self.samples = np.asarray(X, dtype=np.float64)
+        self.samples = np.asarray(_to_array(x_name, X), dtype=np.float64)
         if self.samples.ndim != 2 or self.samples.shape[1] != network.n_inputs or not len(self.samples):
             raise InvalidShapeError(
                 f"{x_name}: got shape {self.samples.shape}, expected (n, {network.n_inputs}), n at least 1"
@@ -331,7 +390,7 @@ class _Task:
                 f"{x_name}: got values from {self.samples.min()} to {self.samples.max()}, expected numbers in "
                 f"[{low}, {first.input_range}], the first layer's range"
             )
-        given = np.asarray(y)
+        given = _to_array(y_name, y)
         shape = (len(self.samples),) if loss == "cross-entropy" else (len(self.samples), network.n_neurons)
         if given.shape != shape:
             raise InvalidShapeError(f"{y_name}: got shape {given.shape}, expected {shape}")
@@ -348,9 +407,36 @@ class _Task:
             )
         self.targets = given.astype(np.intp)
 
+    def mean_loss(self, model: Model, rng: typing.Optional[np.random.Generator], block: int) -> float:
+        """Over all samples, a block at a time: as little memory as training needs."""
+        losses = 0.0
+        for start in range(0, len(self.samples), block):
+            part = slice(start, start + block)
+            outputs = model.forward(self.samples[part], rng)
+            losses += self.loss(outputs, self.targets[part])[0] * len(outputs)
+        return losses / len(self.samples)
+
+
+def _described(value: object) -> str:
+    return type(value).__name__ + (f" of {len(value)}" if isinstance(value, (tuple, list)) else "")
+
+
+def _to_array(name: str, values: npt.ArrayLike) -> npt.NDArray[typing.Any]:
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError) as why:
+        raise InvalidShapeError(f"{name}: got {type(values).__name__} that is no array ({why})") from None
+    if array.dtype.kind not in "biuf":
+        raise InvalidTypeError(f"{name}: got dtype {array.dtype}, expected real numbers")
+    return array
+
 
 def _to_limits(limit: typing.Any, layers: int) -> list[typing.Optional[float]]:
-    limits = [limit] * layers if limit is None or np.ndim(limit) == 0 else list(limit)
+    limits: list[typing.Any]
+    try:
+        limits = [limit] * layers if isinstance(limit, str) else list(limit)
+    except TypeError:  # one for all
+        limits = [limit] * layers
     if len(limits) != layers:
         raise InvalidShapeError(f"limit: got {len(limits)} numbers, expected one, or {layers}: one a layer with weights")
     for value in limits:
@@ -369,11 +455,13 @@ def _reporter(progress: typing.Any, total: int) -> typing.Optional[typing.Callab
     return typing.cast(typing.Callable[[int, int], object], progress)
 
 
-def _to_count(name: str, value: typing.SupportsIndex, least: int = 1) -> int:
+def _to_count(name: str, value: typing.SupportsIndex, least: int = 1, most: typing.Optional[int] = None) -> int:
     try:
         count = operator.index(value)
     except TypeError:
         raise InvalidTypeError(f"{name}: got {type(value).__name__}, expected int") from None
     if count < least:
         raise InvalidValueError(f"{name}: got {count}, expected {least} or more")
+    if most is not None and count > most:
+        raise InvalidValueError(f"{name}: got {count}, expected {most} at most")
     return count

@@ -8,7 +8,7 @@ from conftest import CODINGS, make_layer
 
 import bitaxon as bx
 from bitaxon import learning
-from bitaxon._trainable import Model
+from bitaxon._trainable import Model, Product
 
 DRAWS = 400
 
@@ -30,7 +30,9 @@ def image_network(rng, coding, pool, weight_scale=None, length=64):
     ("bipolar", bx.MaxPool2d, None),
     ("split-unipolar", bx.MaxPool2d, None),
 ])  # fmt: skip
-def test_gradients_are_finite_differences(rng, coding, pool, weight_scale):
+def test_gradients_are_finite_differences(rng, coding, pool, weight_scale, monkeypatch):
+    # Drawn numbers are constants to the gradient, also where weights correlate them.
+    monkeypatch.setattr(Product, "draw", lambda product, rng: rng.standard_normal(product.deviation(64).shape))
     network = image_network(rng, coding, pool, weight_scale)
     X, labels = rng.random((9, 60)), rng.integers(5, size=9)
     network.calibrate(X, 1.0)
@@ -117,14 +119,14 @@ def test_fit_is_a_function_of_its_seed(task):
     assert np.array_equal(weights[0], weights[1]) and not np.array_equal(weights[0], weights[2])
 
 
-def test_ctrl_c_leaves_the_best_weights(task):
+def test_ctrl_c_leaves_the_best_weights(task, monkeypatch):
     network, X, labels = task
     losses = []
 
     def stop(epoch):
         losses.append(epoch.validation)
         if epoch.number == 4:
-            raise KeyboardInterrupt
+            monkeypatch.setattr(Model, "backward", interrupt)
 
     options = dict(batch=16, seed=3, validation=(X, labels), noise="none", optimiser=learning.Adam(rate=0.02))
     stopped = learning.fit(network, X, labels, epochs=9, on_epoch=stop, **options)
@@ -132,6 +134,88 @@ def test_ctrl_c_leaves_the_best_weights(task):
     outputs = Model(stopped).forward(X)
     # Ranges are calibrated once more, on all of X: what they clip differs a little.
     assert learning._cross_entropy(outputs, labels)[0] == pytest.approx(min(losses), rel=0.02)
+
+
+def interrupt(*values):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", ["on_epoch", "progress"])
+def test_what_a_callers_function_raises_leaves_the_call(task, name):
+    with pytest.raises(KeyboardInterrupt):
+        learning.fit(*task, epochs=1, **{name: interrupt})
+
+
+def test_divergence_is_said(task):
+    network, X, labels = task
+    for options in (dict(optimiser=learning.Sgd(rate=1e300)), dict(optimiser=learning.Sgd(), decay=1e300)):
+        with pytest.raises(bx.InvalidValueError, match="training diverged in epoch 1.*rate.*decay.*limit"):
+            learning.fit(network, X, labels, epochs=3, **options)
+
+
+def test_divergence_leaves_the_best_weights(task, monkeypatch):
+    """The weights behind the last finite epoch, not those that the step after it made."""
+    network, X, labels = task
+    kept, plain = [], Model.gradients
+
+    def grow(model, decay):
+        return [g * (1e200 if len(kept) == 2 else 1.0) for g in plain(model, decay)]
+
+    def keep(epoch):
+        kept.append(epoch)
+
+    monkeypatch.setattr(Model, "gradients", grow)
+    options = dict(batch=120, optimiser=learning.Sgd(rate=0.01), seed=3)
+    with pytest.warns(RuntimeWarning, match="diverged in epoch 3.*those of epoch"):
+        fitted = learning.fit(network, X, labels, epochs=5, on_epoch=keep, **options)
+    assert len(kept) == 3 and np.abs(fitted.layers[0].weights).max() < 100
+
+
+def test_the_limit_holds_before_the_first_step(task, monkeypatch):
+    network, X, labels = task
+    monkeypatch.setattr(Model, "backward", interrupt)
+    fitted = learning.fit(network, X, labels, limit=0.1)
+    assert max(np.abs(layer.weights).max() for layer in fitted.layers) <= 0.1
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_positions_share_the_noise_of_weights(rng, coding):
+    """Behind an average over positions, where what they share does not average out."""
+    low = 0.0 if coding == "unipolar" else -1.0
+    conv = bx.Conv2d(1, 2, 3, input_size=(8, 8), length=64, coding=coding, weights=rng.uniform(low, 1, (2, 1, 3, 3)),
+                     seed=1)  # fmt: skip
+    network = bx.Network([conv, bx.AveragePool2d(conv.output_shape, 6)])
+    X = rng.random((1, 64))
+    outputs = []
+    for seed in range(DRAWS):
+        network.redraw()
+        outputs.append(network.forward(X[0], seed=seed))
+    noisy = Model(network).forward(np.repeat(X, 4000, axis=0), np.random.default_rng(1))
+    # One sigma is 3.5 %; inputs that windows share, which training leaves out, add up to a fifth.
+    ratios = np.std(outputs, axis=0, ddof=1) / noisy.std(axis=0)
+    assert (0.88 < ratios).all() and (ratios < 1.25).all()
+
+
+def test_ranges_follow_what_calibrate_counts(task):
+    network, X, labels = task
+    model = Model(network)
+    values = np.array([[-9.0, -8.0, 1.0, 2.0]])
+    product = model.products[1]
+    learning._Ranges(1.0)(product, values)
+    assert product.range == 2.0  # negative values are not in split-unipolar streams
+    product.bipolar = True
+    learning._Ranges(1.0)(product, values)
+    assert product.range == 9.0
+
+
+def test_validation_runs_in_blocks(task, monkeypatch):
+    network, X, labels = task
+    sizes, plain = [], Model.forward
+    monkeypatch.setattr(Model, "forward", lambda m, x, *more: sizes.append(len(x)) or plain(m, x, *more))
+    losses = []
+    learning.fit(network, X, labels, epochs=1, batch=32, noise="none", validation=(X, labels), on_epoch=losses.append)
+    assert max(sizes) == 32 and sum(sizes) == 2 * len(X)
+    assert np.isfinite(losses[0].validation)
 
 
 WRONG = {
@@ -142,6 +226,18 @@ WRONG = {
     "y: got labels": lambda n, X, y: learning.fit(n, X, y + 1),
     "y: got dtype": lambda n, X, y: learning.fit(n, X, y * 1.0),
     "y: got NaN": lambda n, X, y: learning.fit(n, X, np.full((120, 3), np.nan), loss="mse"),
+    "X: got dtype": lambda n, X, y: learning.fit(n, "abc", y),
+    "X: got list that is no array": lambda n, X, y: learning.fit(n, [[1.0], [1.0, 2.0]], y),
+    "y: got dtype complex128": lambda n, X, y: learning.fit(n, X, np.full((120, 3), 1j), loss="mse"),
+    "limit: got str": lambda n, X, y: learning.fit(n, X, y, limit="a"),
+    "limit: got list": lambda n, X, y: learning.fit(n, X, y, limit=[[1], [1]]),
+    "decay: got str": lambda n, X, y: learning.fit(n, X, y, decay="a"),
+    "loss: got ..x": lambda n, X, y: learning.fit(n, X, y, loss=["x"]),
+    "validation: got int": lambda n, X, y: learning.fit(n, X, y, validation=5),
+    "validation: got tuple of 1": lambda n, X, y: learning.fit(n, X, y, validation=(X,)),
+    "on_epoch: got int": lambda n, X, y: learning.fit(n, X, y, on_epoch=5, progress=interrupt),
+    "length: got 1208925819614629174706176": lambda n, X, y: learning.fit(n, X, y, length=2**80),
+    "rate: got str": lambda n, X, y: learning.Sgd(rate="1"),
     "loss": lambda n, X, y: learning.fit(n, X, y, loss="hinge"),
     "noise": lambda n, X, y: learning.fit(n, X, y, noise="white"),
     "gradient": lambda n, X, y: learning.fit(n, X, y, gradient="none"),
