@@ -27,8 +27,9 @@ Matrix read(std::string_view name, MatrixView<const double> view) {
     for (std::size_t r = 0; r < view.rows; ++r)
         for (std::size_t c = 0; c < view.columns; ++c) {
             const double value = view(r, c);
-            check(std::isfinite(value), fmt::format("{}[{}][{}]", name, r, c), value,
-                  "a finite number");
+            if (!std::isfinite(value))
+                throw_error(ErrorCode::invalid_value, fmt::format("{}[{}][{}]", name, r, c),
+                            fmt::format("{}", value), "a finite number");
             result(static_cast<Eigen::Index>(r), static_cast<Eigen::Index>(c)) = value;
         }
     return result;

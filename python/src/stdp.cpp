@@ -91,7 +91,8 @@ py::array read_rows(py::handle object, const char* name) {
     if (words.ndim() != 1 && words.ndim() != 2)
         throw_error(ErrorCode::invalid_shape, name, "shape " + shape_text(words),
                     "(words,) or (rows, words)");
-    return py::array::ensure(words, py::array::c_style | int{py::detail::npy_api::NPY_ARRAY_ALIGNED_});
+    return py::array::ensure(words,
+                             py::array::c_style | int{py::detail::npy_api::NPY_ARRAY_ALIGNED_});
 }
 
 // bits (steps, words), or the Spikes that hold them.
@@ -162,7 +163,9 @@ std::unique_ptr<HeldStdp> make_stdp(py::handle n_pre, py::handle n_post, py::han
         view = view_of<double>(numbers);
     }
     const py::object kept_context = to_context(context);
-    auto rule = without_gil([&] { return std::make_shared<Stdp>(pre, post, options, view); });
+    auto rule = interruptible(choose_engine(kept_context), [&](const ExecutionContext& watched) {
+        return std::make_shared<Stdp>(pre, post, options, view, watched);
+    });
     return std::make_unique<HeldStdp>(std::move(rule), kept_context);
 }
 
@@ -179,16 +182,10 @@ std::unique_ptr<HeldBinary> make_binary(py::handle n_pre, py::handle n_post, py:
     const py::array rows = read_rows(weights, "weights");
     const auto view = view_of<std::uint64_t>(rows);
     const py::object kept_context = to_context(context);
-    auto rule = without_gil([&] { return std::make_shared<BinaryStdp>(pre, post, options, view); });
+    auto rule = interruptible(choose_engine(kept_context), [&](const ExecutionContext& watched) {
+        return std::make_shared<BinaryStdp>(pre, post, options, view, watched);
+    });
     return std::make_unique<HeldBinary>(std::move(rule), kept_context);
-}
-
-py::array copy_of(const py::array& array) { return array.attr("copy")(); }
-
-template <class T>
-std::span<const T> values_of(const py::handle& object) {
-    const auto array = py::reinterpret_borrow<py::array>(object);
-    return {static_cast<const T*>(array.data()), static_cast<std::size_t>(array.size())};
 }
 
 py::array weights_of(const HeldStdp& self) {
@@ -210,36 +207,75 @@ py::array_t<std::int64_t> last_spikes_of(HeldBinary& self) {
     return py::array_t<std::int64_t>(static_cast<py::ssize_t>(steps.size()), steps.data());
 }
 
+// The rule of one moment, which nobody else sees.
+template <class Rule>
+std::shared_ptr<Rule> snapshot_of(Plastic<Rule>& self) {
+    return self.alone([](const Rule& rule) { return std::make_shared<Rule>(rule); });
+}
+
+// Items of a pickle: of the size that it has, each still to be read as an argument is.
+const py::tuple& check_state(const py::tuple& state, std::size_t items) {
+    if (state.size() != items)
+        throw_error(ErrorCode::invalid_shape, "state", fmt::format("{} items", state.size()),
+                    fmt::format("{}, as __getstate__ makes them", items));
+    return state;
+}
+
+constexpr std::size_t kStdpItems = 16;
+constexpr std::size_t kBinaryItems = 11;
+
 // Arguments of the constructor, then what restores the state.
 py::tuple state_of(HeldStdp& self) {
-    const StdpOptions& o = self.rule()->options();
-    return py::make_tuple(self.rule()->pre(), self.rule()->post(), copy_of(weights_of(self)),
+    const std::shared_ptr<Stdp> kept = snapshot_of(self);
+    const StdpOptions& o = kept->options();
+    return py::make_tuple(kept->pre(), kept->post(), view_of_memory(kept, kept->weights(), 2),
                           o.a_plus, o.a_minus, o.tau_plus, o.tau_minus, o.dt, o.w_min, o.w_max,
                           kPairings[static_cast<std::size_t>(o.pairing)].name,
                           kBounds[static_cast<std::size_t>(o.bounds)].name, self.context,
-                          self.alone([](const Stdp& rule) { return rule.step_count(); }),
-                          copy_of(pre_traces_of(self)), copy_of(post_traces_of(self)));
+                          kept->step_count(), view_of_memory(kept, kept->pre_traces()),
+                          view_of_memory(kept, kept->post_traces()));
 }
 
-std::unique_ptr<HeldStdp> stdp_from(const py::tuple& s) {
+std::unique_ptr<HeldStdp> stdp_from(const py::tuple& state) {
+    const py::tuple& s = check_state(state, kStdpItems);
+    // Whoever writes to weights may leave the bounds, which the constructor would refuse.
+    const py::array weights = read_numbers(s[2], "weights", Layout::doubles);
+    check_matrix(weights, "weights", to_unsigned(s[1], "n_post", 1));
+    if (static_cast<std::size_t>(weights.shape(0)) != to_unsigned(s[0], "n_pre", 1))
+        throw_error(ErrorCode::invalid_shape, "weights", "shape " + shape_text(weights),
+                    "a row for each pre neuron");
     auto made =
-        make_stdp(s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], s[9], s[10], s[11], s[12]);
-    made->rule()->restore(to_unsigned(s[13], "step_count"), values_of<double>(s[14]),
-                          values_of<double>(s[15]));
+        make_stdp(s[0], s[1], s[8], s[3], s[4], s[5], s[6], s[7], s[8], s[9], s[10], s[11], s[12]);
+    const auto view = view_of<double>(weights);
+    const MatrixView<double> kept = made->rule()->weights();
+    for (std::size_t i = 0; i < kept.rows; ++i)
+        for (std::size_t j = 0; j < kept.columns; ++j) kept(i, j) = view(i, j);
+    const py::array before = read_numbers(s[14], "pre_traces", Layout::packed);
+    const py::array behind = read_numbers(s[15], "post_traces", Layout::packed);
+    made->rule()->restore(to_unsigned(s[13], "step_count"), packed_values(before),
+                          packed_values(behind));
     return made;
 }
 
 py::tuple state_of(HeldBinary& self) {
-    const BinaryStdpOptions& o = self.rule()->options();
-    return py::make_tuple(self.rule()->pre(), self.rule()->post(), copy_of(weights_of(self)),
-                          o.p_plus, o.p_minus, o.window, *o.seed, o.id, self.context,
-                          self.alone([](const BinaryStdp& rule) { return rule.step_count(); }),
-                          last_spikes_of(self));
+    const std::shared_ptr<BinaryStdp> kept = snapshot_of(self);
+    const MatrixView<std::uint64_t> weights = kept->weights();
+    // Whoever writes to weights may set bits past the end, which are nobody's.
+    for (std::size_t j = 0; j < weights.rows; ++j)
+        weights(j, weights.columns - 1) &= tail_mask(kept->pre());
+    const BinaryStdpOptions& o = kept->options();
+    return py::make_tuple(kept->pre(), kept->post(), view_of_memory(kept, weights, 2), o.p_plus,
+                          o.p_minus, o.window, *o.seed, o.id, self.context, kept->step_count(),
+                          view_of_memory(kept, kept->last_spikes()));
 }
 
-std::unique_ptr<HeldBinary> binary_from(const py::tuple& s) {
+std::unique_ptr<HeldBinary> binary_from(const py::tuple& state) {
+    const py::tuple& s = check_state(state, kBinaryItems);
     auto made = make_binary(s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8]);
-    made->rule()->restore(to_unsigned(s[9], "step_count"), values_of<std::uint64_t>(s[10]));
+    const py::array last = read_rows(s[10], "last_spikes");
+    made->rule()->restore(
+        to_unsigned(s[9], "step_count"),
+        {static_cast<const std::uint64_t*>(last.data()), static_cast<std::size_t>(last.size())});
     return made;
 }
 
@@ -349,7 +385,7 @@ Learns from spikes of both sides, as many steps of each.
 pre_spikes, post_spikes  Spikes, or (steps, ceil(n / 64)) uint64, one step: (ceil(n / 64),). Trains of
           bx.spikes become Spikes by bx.spikes.events
 progress  True shows a bar on a terminal; a callable gets (done, total) steps about every 20 ms
-Ctrl-C, or what the callable raises, ends the call behind the last chunk of steps: step_count says where.)";
+Ctrl-C, or what the callable raises, ends the call behind a whole step: step_count says where.)";
 
 }  // namespace
 }  // namespace bitaxon::python
@@ -372,7 +408,8 @@ void bind_stdp(py::module_& module) {
              py::arg("context") = py::none(), "__init__(self, " BITAXON_STDP_SIGNATURE)
         .def_property_readonly(
             "weights", [](const HeldStdp& self) { return weights_of(self); },
-            "(n_pre, n_post), where they live: write to them to set them.")
+            "(n_pre, n_post), where they live: write to them to set them. One outside the bounds "
+            "comes back at the next spike that changes it.")
         .def_property_readonly("pre_traces", &pre_traces_of, "(n_pre,), where they live.")
         .def_property_readonly("post_traces", &post_traces_of, "(n_post,), where they live.")
         .def_property_readonly(
@@ -408,7 +445,7 @@ void bind_stdp(py::module_& module) {
         .def_property_readonly(
             "weights", [](const HeldBinary& self) { return weights_of(self); },
             "(n_post, ceil(n_pre / 64)) uint64, where they live; bx.unpack(weights, n_pre) are "
-            "bits.")
+            "bits. A pickle drops those past the last.")
         .def_property_readonly(
             "last_spikes", &last_spikes_of,
             "(n_pre,): the step of each pre neuron's last spike, -1 without one.")

@@ -1,4 +1,5 @@
 // Plasticity against loops over pairs of spikes, and that results depend on nothing but the spikes.
+#include "../../layers/src/spiking/spike_rows.hpp"
 #include "../core/expect_error.hpp"
 
 #include <bitaxon/core/encode.hpp>
@@ -10,6 +11,7 @@
 
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace bitaxon {
 namespace {
@@ -185,6 +187,42 @@ TEST(BinaryStdp, IsALoopOverBits) {
     for (std::size_t j = 0; j < kPost; ++j)
         for (std::size_t k = 0; k < again.words(); ++k)
             ASSERT_EQ(whole.weights()(j, k), again.weights()(j, k));
+}
+
+TEST(Plasticity, ChunksAreOfWorkNotOfSteps) {
+    // Silence, then steps of a millisecond each, then one of a second.
+    std::vector<double> work(100'000, 1.0);
+    work.insert(work.end(), 100, 1e6);
+    work.push_back(1e9);
+    std::size_t next = 0;
+    in_chunks(context_of(1), {}, work, work.size(),
+              [&](std::size_t first, std::size_t count, std::size_t) {
+                  ASSERT_EQ(first, next);
+                  const auto begin = work.begin() + static_cast<std::ptrdiff_t>(first);
+                  const double sum =
+                      std::accumulate(begin, begin + static_cast<std::ptrdiff_t>(count), 0.0);
+                  EXPECT_TRUE(count == 1 || sum <= 20e6) << first << ": " << sum;
+                  next += count;
+              });
+    EXPECT_EQ(next, work.size());
+}
+
+TEST(Stdp, BothBoundsHoldAtAnyChange) {
+    const std::vector<double> half(3 * 70, 0.5);
+    const std::vector<std::uint64_t> all{7}, none{0}, posts{~std::uint64_t{0}, 63}, silent{0, 0};
+    const auto row = [](const auto& words) {
+        return row_major(std::span<const std::uint64_t>(words), words.size());
+    };
+    for (const Bounds bounds : {Bounds::hard, Bounds::soft})
+        for (const double written : {-5.0, 5.0})
+            for (const bool lowers : {true, false}) {
+                Stdp stdp(3, 70, {.bounds = bounds}, row_major(std::span(half), 70));
+                const MatrixView<double> weights = stdp.weights();
+                for (std::size_t i = 0; i < 3; ++i)
+                    for (std::size_t j = 0; j < 70; ++j) weights(i, j) = written;
+                stdp.update(context_of(1), row(lowers ? all : none), row(lowers ? silent : posts));
+                EXPECT_EQ(copied(weights), std::vector<double>(210, written < 0 ? 0.0 : 1.0));
+            }
 }
 
 TEST(Plasticity, RefusesWhatDoesNotFit) {

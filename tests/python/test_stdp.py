@@ -3,6 +3,8 @@
 import copy
 import importlib
 import pickle
+import resource
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +113,80 @@ def test_copies_and_pickles_go_on_as_the_original(spikes):
         assert rule.step_count == 0 and np.array_equal(weights, rule.weights)
         rule.weights[...] = 0
         assert not weights.any() and twins[0].weights.any()
+
+
+@pytest.mark.parametrize("bounds", ["hard", "soft"])
+@pytest.mark.parametrize("written", [5.0, -5.0])
+@pytest.mark.parametrize("side", [0, 1])
+def test_written_weights_come_back_and_pickle(bounds, written, side):
+    stdp = bx.Stdp(1, 1, weights=0.5, bounds=bounds)
+    stdp.weights[0, 0] = written
+    assert pickle.loads(pickle.dumps(stdp)).weights[0, 0] == written
+    spikes = np.zeros((2, 1), np.uint64)
+    spikes[side] = 1
+    stdp.update(spikes[0], spikes[1])  # a change by 0: the other side has no trace
+    assert stdp.weights[0, 0] == np.clip(written, 0, 1)
+
+
+def test_bits_past_the_end_are_not_pickled():
+    rule = bx.BinaryStdp(70, 2, weights=np.zeros((2, 2), np.uint64))
+    rule.weights[...] = 2**64 - 1
+    assert pickle.loads(pickle.dumps(rule)).weights.tolist() == [[2**64 - 1, 63]] * 2
+
+
+@pytest.mark.parametrize("rule", [0, 1])
+@pytest.mark.parametrize("wrong", ["hello", None, [0.0] * PRE, np.zeros(PRE, np.int8), np.zeros(PRE, np.complex64),
+                                   np.zeros(2 * PRE, np.uint64)[::2], np.zeros(PRE - 1, np.uint64), 3])  # fmt: skip
+def test_states_are_checked(rule, wrong):
+    """Whatever is read as numbers is read whole; the rest is a named error, as is a short tuple."""
+    original = make_rules()[rule]
+    state = list(original.__getstate__())
+    twin = type(original).__new__(type(original))
+    state[(14, 10)[rule]] = wrong
+    try:
+        twin.__setstate__(tuple(state))
+    except (ValueError, TypeError) as error:
+        assert ("pre_traces", "last_spikes")[rule] in str(error)
+    else:
+        assert isinstance(wrong, (list, np.ndarray)) and twin.n_pre == PRE
+    with pytest.raises(ValueError, match="state: got 5 items"):
+        type(original).__new__(type(original)).__setstate__(tuple(state[:5]))
+
+
+def test_a_pickle_is_of_one_moment():
+    """While another thread learns: steps, weights and traces belong together."""
+    size = 400
+    rule = bx.Stdp(size, size, weights=0.5, tau_plus=1e9, a_plus=2.0**-16, a_minus=0.0)
+    pre = post = packed(np.ones((4, size), bool))
+    stop = threading.Event()
+
+    def learn():
+        while not stop.is_set() and rule.step_count < 10_000:
+            rule.update(pre, post)
+
+    thread = threading.Thread(target=learn)
+    thread.start()
+    try:
+        for _ in range(10):
+            twin = pickle.loads(pickle.dumps(rule))
+            assert twin.pre_traces[0] == pytest.approx(twin.step_count, rel=1e-6)
+            assert np.ptp(twin.weights) == 0 and np.ptp(twin.post_traces) == 0
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_long_window_keeps_last_spikes_alone():
+    rule = bx.BinaryStdp(1024, 1, weights=np.zeros((1, 16), np.uint64), window=2**31, seed=1)
+    pre, post = np.full((2000, 16), 2**64 - 1, np.uint64), np.zeros((2000, 1), np.uint64)
+
+    def pages():
+        return int(Path("/proc/self/statm").read_text().split()[1])
+
+    rule.update(pre[:10], post[:10])
+    before = pages()
+    rule.update(pre, post)  # 2 million spikes
+    assert (pages() - before) * resource.getpagesize() < 8 * 2**20
 
 
 WRONG = {

@@ -1,5 +1,4 @@
 // Binary STDP: 64 weights of a post neuron a word, changed by masks and random words.
-#include "../layer_state.hpp"
 #include "spike_rows.hpp"
 
 #include <bitaxon/layers/binary_stdp.hpp>
@@ -28,7 +27,7 @@ void check_probability(std::string_view name, double p) {
 }  // namespace
 
 BinaryStdp::BinaryStdp(std::size_t pre, std::size_t post, const BinaryStdpOptions& options,
-                       MatrixView<const std::uint64_t> weights)
+                       MatrixView<const std::uint64_t> weights, const ExecutionContext& context)
     : pre_(pre), post_(post), options_(options) {
     check_synapses(pre, post);
     check_probability("p_plus", options.p_plus);
@@ -41,7 +40,9 @@ BinaryStdp::BinaryStdp(std::size_t pre, std::size_t post, const BinaryStdpOption
         throw_error(ErrorCode::invalid_shape, "weights",
                     fmt::format("{} x {} words", weights.rows, weights.columns),
                     fmt::format("post x ceil(pre / 64), {} x {}", post, words()));
+    weights_.reserve(post * words());
     for (std::size_t j = 0; j < post; ++j) {
+        context.check();
         if ((weights(j, words() - 1) & ~tail_mask(pre)) != 0)
             throw_error(ErrorCode::invalid_value, fmt::format("weights[{}]", j),
                         "ones past the last pre neuron", "zeros there");
@@ -63,13 +64,15 @@ void BinaryStdp::update(const ExecutionContext& context, MatrixView<const std::u
     check_spikes(pre_spikes, pre_, post_spikes, post_);
     constexpr std::size_t kChunkWords = 1 << 16;  // 512 KiB of windows
     const std::size_t most = std::max<std::size_t>(1, kChunkWords / words());
-    const double nanoseconds = kNanosecondsPerWord * static_cast<double>(words()) *
-                               (static_cast<double>(pre_spikes.rows) + count_spikes(post_spikes));
-    const std::size_t threads = workers_for(context.threads(), nanoseconds);
+    std::vector<double> work(pre_spikes.rows);
+    for (std::size_t step = 0; step < work.size(); ++step)
+        work[step] = kNanosecondsPerWord *
+                     (static_cast<double>(words()) * (1.0 + count_spikes(post_spikes, step)) +
+                      count_spikes(pre_spikes, step));
     std::vector<Moment> moments;
     std::vector<std::uint64_t> windows;
-    in_chunks(context, monitor, pre_spikes.rows, most, nanoseconds,
-              [&](std::size_t first, std::size_t count) {
+    in_chunks(context, monitor, work, most,
+              [&](std::size_t first, std::size_t count, std::size_t threads) {
                   moments.clear();
                   windows.clear();
                   for (std::size_t row = first; row < first + count; ++row) {
@@ -99,6 +102,8 @@ void BinaryStdp::see(std::uint64_t step, const SpikeRows& spikes, std::size_t ro
         last_spikes_[i] = step;
         events_.push_back({step, i});
     });
+    if (events_.size() > 2 * pre_)
+        std::erase_if(events_, [&](const Event& e) { return last_spikes_[e.neuron] != e.step; });
 }
 
 // Draws the changes of all post spikes. windows: a row of words() for each moment.

@@ -43,11 +43,10 @@ void check_spikes(const SpikeRows& pre_spikes, std::size_t pre, const SpikeRows&
                     fmt::format("{}, as pre_spikes has", pre_spikes.rows));
 }
 
-double count_spikes(const SpikeRows& spikes) {
+double count_spikes(const SpikeRows& spikes, std::size_t step) {
     std::uint64_t count = 0;
-    for (std::size_t step = 0; step < spikes.rows; ++step)
-        for (std::size_t k = 0; k < spikes.columns; ++k)
-            count += static_cast<std::uint64_t>(std::popcount(spikes(step, k)));
+    for (std::size_t k = 0; k < spikes.columns; ++k)
+        count += static_cast<std::uint64_t>(std::popcount(spikes(step, k)));
     return static_cast<double>(count);
 }
 

@@ -1,14 +1,19 @@
 // Packed spikes as learning rules read them: a row of words a step, a bit a neuron.
 #pragma once
 
+#include "../layer_state.hpp"
+
 #include <bitaxon/core/context.hpp>
 #include <bitaxon/core/matrix_view.hpp>
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <string_view>
+#include <vector>
 
 namespace bitaxon {
 
@@ -21,8 +26,8 @@ void check_synapses(std::size_t pre, std::size_t post);
 void check_spikes(const SpikeRows& pre_spikes, std::size_t pre, const SpikeRows& post_spikes,
                   std::size_t post);
 
-/// How many spikes there are, as a factor of work.
-double count_spikes(const SpikeRows& spikes);
+/// How many spikes a step has, as a factor of work.
+double count_spikes(const SpikeRows& spikes, std::size_t step);
 
 /// call(neuron) for each spike of a word that begins with neuron `first`.
 template <class Call>
@@ -36,19 +41,32 @@ void for_each_spike(const SpikeRows& spikes, std::size_t step, Call&& call) {
     for (std::size_t k = 0; k < spikes.columns; ++k) for_each_spike(spikes(step, k), 64 * k, call);
 }
 
-/// advance(first, count) for chunks of the steps in order, each of at most `most` steps and about
-/// 20 ms of the work of all; cancelled between two.
+/// advance(first, count, threads) for chunks of the steps in order, each of at most `most` steps
+/// and about 20 ms, or of one step that takes longer; cancelled between two. `work`: what each step
+/// is expected to take, in nanoseconds; what chunks did take corrects it.
 template <class Advance>
-void in_chunks(const ExecutionContext& context, const Monitor& monitor, std::size_t steps,
-               std::size_t most, double nanoseconds, Advance&& advance) {
-    const double share = 20e6 / std::max(nanoseconds, 20e6);
-    const auto fair = static_cast<std::size_t>(share * static_cast<double>(steps));
-    const std::size_t chunk = std::max<std::size_t>(1, std::min(fair, most));
-    context.supervise(monitor, steps, nanoseconds, [&](Job& job) {
-        for (std::size_t first = 0; first < steps; first += chunk) {
+void in_chunks(const ExecutionContext& context, const Monitor& monitor,
+               const std::vector<double>& work, std::size_t most, Advance&& advance) {
+    constexpr double kChunk = 20e6;
+    const std::size_t steps = work.size();
+    const double all = std::accumulate(work.begin(), work.end(), 0.0);
+    const std::size_t threads = workers_for(context.threads(), all);
+    context.supervise(monitor, steps, all, [&](Job& job) {
+        double budget = kChunk / 8;
+        for (std::size_t first = 0; first < steps;) {
             job.check();
-            const std::size_t count = std::min(chunk, steps - first);
-            advance(first, count);
+            std::size_t count = 1;
+            double expected = work[first];
+            while (count < most && first + count < steps &&
+                   expected + work[first + count] <= budget)
+                expected += work[first + count++];
+            using Clock = std::chrono::steady_clock;
+            const auto began = Clock::now();
+            advance(first, count, threads);
+            const std::chrono::duration<double, std::nano> took = Clock::now() - began;
+            // What ran faster than expected says little about steps of another kind.
+            budget = std::min(kChunk, expected * kChunk / (took.count() + 1.0));
+            first += count;
             job.add_done(count);
         }
     });

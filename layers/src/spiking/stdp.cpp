@@ -1,6 +1,5 @@
 // Pair STDP by traces. Post neurons are cut into blocks of whole cache lines of weights; a block
 // runs through all steps of a chunk with traces of its own, so blocks never meet.
-#include "../layer_state.hpp"
 #include "spike_rows.hpp"
 
 #include <bitaxon/layers/stdp.hpp>
@@ -33,8 +32,9 @@ void check_traces(std::string_view name, std::span<const double> traces, std::si
         throw_error(ErrorCode::invalid_shape, name, fmt::format("{} traces", traces.size()),
                     fmt::format("{}", neurons));
     for (std::size_t i = 0; i < traces.size(); ++i)
-        check(traces[i] >= 0 && std::isfinite(traces[i]), fmt::format("{}[{}]", name, i), traces[i],
-              "a finite number, 0 or above");
+        if (!(traces[i] >= 0 && std::isfinite(traces[i])))
+            throw_error(ErrorCode::invalid_value, fmt::format("{}[{}]", name, i),
+                        fmt::format("{}", traces[i]), "a finite number, 0 or above");
 }
 
 // Rows of whole lines, an odd number of them: columns then spread over all sets of a cache.
@@ -53,12 +53,15 @@ void decay(std::span<double> traces, double factor) {
     }
 }
 
-// A share is what a change would be if the range were 1 and all of it left.
+// A share is what a change would be if the range were 1 and all of it left. Weights that somebody
+// wrote may lie anywhere, so both bounds hold at each change.
+double between(double low, double w, double high) { return std::min(std::max(w, low), high); }
+
 struct HardBounds {
     explicit HardBounds(const StdpOptions& o) : low(o.w_min), high(o.w_max), range(high - low) {}
 
-    double raised(double w, double share) const { return std::min(w + share * range, high); }
-    double lowered(double w, double share) const { return std::max(w - share * range, low); }
+    double raised(double w, double share) const { return between(low, w + share * range, high); }
+    double lowered(double w, double share) const { return between(low, w - share * range, high); }
 
     double low;
     double high;
@@ -68,8 +71,12 @@ struct HardBounds {
 struct SoftBounds {
     explicit SoftBounds(const StdpOptions& o) : low(o.w_min), high(o.w_max) {}
 
-    double raised(double w, double share) const { return std::min(w + share * (high - w), high); }
-    double lowered(double w, double share) const { return std::max(w - share * (w - low), low); }
+    double raised(double w, double share) const {
+        return between(low, w + share * (high - w), high);
+    }
+    double lowered(double w, double share) const {
+        return between(low, w - share * (w - low), high);
+    }
 
     double low;
     double high;
@@ -135,7 +142,7 @@ struct Block {
 }  // namespace
 
 Stdp::Stdp(std::size_t pre, std::size_t post, const StdpOptions& options,
-           MatrixView<const double> weights)
+           MatrixView<const double> weights, const ExecutionContext& context)
     : pre_(pre), post_(post), options_(options), stride_(row_stride(post)) {
     check_synapses(pre, post);
     const auto positive = [](double x) { return x > 0 && std::isfinite(x); };
@@ -152,15 +159,18 @@ Stdp::Stdp(std::size_t pre, std::size_t post, const StdpOptions& options,
         throw_error(ErrorCode::invalid_shape, "weights",
                     fmt::format("{} x {}", weights.rows, weights.columns),
                     fmt::format("pre x post, {} x {}", pre, post));
-    for (std::size_t i = 0; i < pre; ++i)
-        for (std::size_t j = 0; j < post; ++j)
-            check(weights(i, j) >= o.w_min && weights(i, j) <= o.w_max,
-                  fmt::format("weights[{}][{}]", i, j), weights(i, j),
-                  fmt::format("{} to {}", o.w_min, o.w_max));
-    weights_.resize(pre * stride_);
-    const MatrixView<double> kept = this->weights();
-    for (std::size_t i = 0; i < pre; ++i)
-        for (std::size_t j = 0; j < post; ++j) kept(i, j) = weights(i, j);
+    weights_.reserve(pre * stride_);  // what does not fit into memory fails before the loop
+    for (std::size_t i = 0; i < pre; ++i) {
+        context.check();
+        for (std::size_t j = 0; j < post; ++j) {
+            const double w = weights(i, j);
+            if (!(w >= o.w_min && w <= o.w_max))
+                throw_error(ErrorCode::invalid_value, fmt::format("weights[{}][{}]", i, j),
+                            fmt::format("{}", w), fmt::format("{} to {}", o.w_min, o.w_max));
+            weights_.push_back(w);
+        }
+        weights_.resize((i + 1) * stride_);
+    }
     pre_traces_.resize(pre);
     post_traces_.resize(post);
 }
@@ -178,13 +188,14 @@ void Stdp::update(const ExecutionContext& context, MatrixView<const std::uint64_
                   MatrixView<const std::uint64_t> post_spikes, const Monitor& monitor) {
     check_spikes(pre_spikes, pre_, post_spikes, post_);
     const auto neurons = static_cast<double>(pre_ + post_);
-    const double nanoseconds =
-        kNanosecondsPerNeuron * neurons * static_cast<double>(pre_spikes.rows) +
-        kNanosecondsPerChange * (count_spikes(pre_spikes) * static_cast<double>(post_) +
-                                 count_spikes(post_spikes) * static_cast<double>(pre_));
-    const std::size_t threads = workers_for(context.threads(), nanoseconds);
-    in_chunks(context, monitor, pre_spikes.rows, pre_spikes.rows, nanoseconds,
-              [&](std::size_t first, std::size_t count) {
+    std::vector<double> work(pre_spikes.rows);
+    for (std::size_t step = 0; step < work.size(); ++step)
+        work[step] =
+            kNanosecondsPerNeuron * neurons +
+            kNanosecondsPerChange * (count_spikes(pre_spikes, step) * static_cast<double>(post_) +
+                                     count_spikes(post_spikes, step) * static_cast<double>(pre_));
+    in_chunks(context, monitor, work, work.size(),
+              [&](std::size_t first, std::size_t count, std::size_t threads) {
                   advance(context, threads, pre_spikes.rows_from(first, count),
                           post_spikes.rows_from(first, count));
                   step_count_ += count;

@@ -37,7 +37,8 @@ class BinaryStdp {
     /// weights: a row of ceil(pre / 64) words for each post neuron, bit i of it from pre neuron i.
     /// @throws Error for no neuron, options out of range, weights of another shape or past the end
     BinaryStdp(std::size_t pre, std::size_t post, const BinaryStdpOptions& options,
-               MatrixView<const std::uint64_t> weights);
+               MatrixView<const std::uint64_t> weights,
+               const ExecutionContext& context = ExecutionContext::shared());
 
     std::size_t pre() const noexcept { return pre_; }
     std::size_t post() const noexcept { return post_; }
@@ -83,7 +84,8 @@ class BinaryStdp {
     std::vector<std::uint64_t> weights_;
     std::vector<std::uint64_t> last_spikes_;
     std::vector<std::uint64_t> window_;  // a bit for each pre neuron that spiked within it
-    std::deque<Event> events_;           // spikes that leave the window, the first to go first
+    std::deque<Event> events_;  // spikes that leave the window, the first to go first; a neuron's
+                                // last one counts, others are dropped before they are many
     std::uint64_t step_count_ = 0;
 };
 

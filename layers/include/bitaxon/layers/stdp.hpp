@@ -52,7 +52,8 @@ class Stdp {
     /// weights: pre x post, each from w_min to w_max.
     /// @throws Error for no neuron, options out of range, weights of another shape or out of range
     Stdp(std::size_t pre, std::size_t post, const StdpOptions& options,
-         MatrixView<const double> weights);
+         MatrixView<const double> weights,
+         const ExecutionContext& context = ExecutionContext::shared());
 
     std::size_t pre() const noexcept { return pre_; }
     std::size_t post() const noexcept { return post_; }
@@ -68,7 +69,8 @@ class Stdp {
     void update(const ExecutionContext& context, MatrixView<const std::uint64_t> pre_spikes,
                 MatrixView<const std::uint64_t> post_spikes, const Monitor& monitor = {});
 
-    /// pre x post, where they live. Values outside the bounds come back at their next change.
+    /// pre x post, where they live. Values outside the bounds come back to the nearer one, or into
+    /// the range, whenever a spike of either side changes them, be it by 0.
     MatrixView<double> weights() noexcept {
         return {weights_.data(), pre_, post_, static_cast<std::ptrdiff_t>(stride_), 1};
     }
