@@ -68,10 +68,10 @@ struct TaskGroup::Core : std::enable_shared_from_this<Core> {
         return new Chunk;
     }
 
-    // Has others run the chunk; or the caller, as its user, if too many wait.
+    // Has others run the chunk, whose tasks are counted as pending; or the caller, as its user, if
+    // too many wait.
     bool push(Chunk* chunk) {
         chunk->next.store(0, std::memory_order_relaxed);
-        pending.fetch_add(chunk->count, std::memory_order_relaxed);
         Runner* runner = nullptr;
         {
             const std::lock_guard guard(lock);
@@ -312,6 +312,9 @@ bool TaskGroup::is_due() noexcept {
 void TaskGroup::close(std::unique_lock<SpinLock>& lock) {
     Chunk* chunk = std::exchange(open_, nullptr);
     chunk->count = std::exchange(open_count_, 0);
+    // With the lock: at no moment are the tasks neither in the open chunk nor pending, so a thread
+    // that gave one of them can't find the group done.
+    core_->pending.fetch_add(chunk->count, std::memory_order_relaxed);
     lock.unlock();
     if (core_->push(chunk)) return;
     ++nested;
@@ -333,7 +336,8 @@ void TaskGroup::wait() {
             continue;
         }
         const std::lock_guard guard(lock_);
-        if (open_count_ == 0) break;  // nothing was added meanwhile
+        // Nothing was added meanwhile, nor closed by another thread and not pushed yet.
+        if (open_count_ == 0 && core_->pending.load(std::memory_order_acquire) == 0) break;
     }
     std::exception_ptr error;
     {
