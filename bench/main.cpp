@@ -48,8 +48,9 @@ Suite make_suite(const Arguments& arguments) {
     }
     if (suite.settings.tiers.empty()) return suite;
     for (const auto add_group :
-         {add_probes, add_kernels, add_encode, add_dense, add_conv2d, add_recurrent, add_workloads,
-          add_scaling, add_crossover, add_expressions, add_neurons, add_plasticity, add_runtime})
+         {add_probes, add_kernels, add_encode, add_dense, add_conv2d, add_attention, add_graph,
+          add_recurrent, add_workloads, add_scaling, add_crossover, add_expressions, add_neurons,
+          add_plasticity, add_runtime})
         add_group(suite);
     const std::regex filter(arguments.filter);
     std::erase_if(suite.cases, [&](const Case& c) { return !std::regex_search(c.id, filter); });

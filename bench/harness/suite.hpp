@@ -150,6 +150,8 @@ void add_kernels(Suite& suite);
 void add_encode(Suite& suite);
 void add_dense(Suite& suite);
 void add_conv2d(Suite& suite);
+void add_attention(Suite& suite);
+void add_graph(Suite& suite);
 void add_workloads(Suite& suite);
 void add_recurrent(Suite& suite);
 void add_scaling(Suite& suite);

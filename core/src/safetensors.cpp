@@ -35,7 +35,7 @@ constexpr std::string_view kNoSum = "0000000000000000";
 }
 
 std::size_t element_size(const std::string& dtype) {
-    if (dtype == "F64") return 8;
+    if (dtype == "F64" || dtype == "U64") return 8;
     if (dtype == "U8") return 1;
     return 0;
 }
@@ -103,7 +103,7 @@ Entry read_entry(const std::string& name, const Json& json) {
                 .tensor = {.dtype = json.at("dtype").get<std::string>(), .shape = {}, .bytes = {}}};
     for (const Json& extent : json.at("shape")) entry.tensor.shape.push_back(to_unsigned(extent));
     if (element_size(entry.tensor.dtype) == 0)
-        throw std::out_of_range("a dtype that is not F64 or U8");
+        throw std::out_of_range("a dtype that is not F64, U64 or U8");
     if (entry.begin > entry.end || byte_size(entry.tensor) != entry.end - entry.begin)
         throw std::out_of_range("offsets that do not match the shape");
     return entry;

@@ -208,9 +208,8 @@ void Conv2dState::encode_and_sum(const Engine& engine, const Samples& samples,
                     {0, geometry.output.y, counters + r * this->counters()}, scratch);
 }
 
-void Conv2dState::sum_streams(const Engine& engine, const StreamView& streams,
-                              const std::uint64_t*, std::int64_t* counters,
-                              Scratch& scratch) const {
+void Conv2dState::sum_streams(const Engine& engine, const StreamView& streams, const std::uint64_t*,
+                              std::int64_t* counters, Scratch& scratch) const {
     const SignedPanels& panels = drawn->panels();
     const WeightLayout& layout = panels.layout();
     const Conv2dOptions& o = geometry.options;

@@ -35,7 +35,7 @@ std::string DenseState::call() const {
 
 // One segment, in one chunk: a row of streams as encode makes it.
 WeightLayout DenseState::layout() const {
-    return {shape.inputs, 1, words_per_stream(), words_per_stream()};
+    return {shape.fan_in, 1, words_per_stream(), words_per_stream()};
 }
 
 DenseLayer::DenseLayer(const DenseOptions& options, MatrixView<const double> weights,

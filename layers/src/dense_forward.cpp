@@ -24,7 +24,7 @@ std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 std::size_t DenseState::block_samples() const { return kBlockSamples; }
 
 std::size_t DenseState::scratch_bytes(std::size_t samples) const {
-    const std::size_t run = std::min(kRunWords, padded_words(row_words()));
+    const std::size_t run = std::min(kRunWords, padded_words(product_words()));
     const std::size_t streams = run / words_per_stream() + 2;
     return Scratch::bytes<std::uint64_t>(samples * run) +
            3 * Scratch::bytes<std::uint64_t>(streams);
@@ -33,7 +33,7 @@ std::size_t DenseState::scratch_bytes(std::size_t samples) const {
 void DenseState::encode_and_sum(const Engine& engine, const Samples& samples,
                                 const std::uint64_t* key_bases, std::int64_t* counters,
                                 Scratch& scratch) const {
-    encode_and_sum_words(engine, samples, key_bases, 0, row_words(), counters, scratch);
+    encode_and_sum_words(engine, samples, key_bases, 0, product_words(), counters, scratch);
 }
 
 void DenseState::encode_and_sum_words(const Engine& engine, const Samples& samples,
@@ -41,7 +41,7 @@ void DenseState::encode_and_sum_words(const Engine& engine, const Samples& sampl
                                       std::size_t last, std::int64_t* sums,
                                       Scratch& scratch) const {
     const std::size_t per_stream = words_per_stream();
-    const std::size_t run = std::min(kRunWords, padded_words(row_words()));
+    const std::size_t run = std::min(kRunWords, padded_words(product_words()));
     const std::size_t count = row_count(samples);
     auto* rows = scratch.take<std::uint64_t>(count * run);
     auto* key_a = scratch.take<std::uint64_t>(run / per_stream + 2);
@@ -74,14 +74,14 @@ void DenseState::encode_and_sum_words(const Engine& engine, const Samples& sampl
                 }
             },
             samples);
-        multiply(engine, rows, run, count, begin, padded_words(words), sums);
+        multiply(engine, drawn->panels(), rows, run, count, begin, padded_words(words), sums);
     }
 }
 
 void DenseState::sum_streams(const Engine& engine, const StreamView& streams, const std::uint64_t*,
                              std::int64_t* counters, Scratch& scratch) const {
     const std::size_t per_stream = words_per_stream();
-    const std::size_t total = row_words();
+    const std::size_t total = product_words();
     const bool in_place = streams.stream_stride == static_cast<std::ptrdiff_t>(per_stream) &&
                           total % kernels::kGroupWords == 0 && streams.row_stride >= 0;
     const std::size_t run = std::min(kRunWords, padded_words(total));
@@ -89,8 +89,9 @@ void DenseState::sum_streams(const Engine& engine, const StreamView& streams, co
     for (std::size_t begin = 0; begin < total; begin += run) {
         const std::size_t words = std::min(run, total - begin);
         if (in_place) {
-            multiply(engine, streams.words + begin, static_cast<std::size_t>(streams.row_stride),
-                     streams.rows, begin, words, counters);
+            multiply(engine, drawn->panels(), streams.words + begin,
+                     static_cast<std::size_t>(streams.row_stride), streams.rows, begin, words,
+                     counters);
             continue;
         }
         for (std::size_t r = 0; r < streams.rows; ++r) {
@@ -104,18 +105,19 @@ void DenseState::sum_streams(const Engine& engine, const StreamView& streams, co
             }
             std::fill(row + words, row + padded_words(words), 0);
         }
-        multiply(engine, rows, run, streams.rows, begin, padded_words(words), counters);
+        multiply(engine, drawn->panels(), rows, run, streams.rows, begin, padded_words(words),
+                 counters);
     }
 }
 
-void DenseState::multiply(const Engine& engine, const std::uint64_t* rows, std::size_t row_stride,
-                          std::size_t row_count, std::size_t first, std::size_t words,
-                          std::int64_t* sums) const {
+void DenseState::multiply(const Engine& engine, const SignedPanels& panels,
+                          const std::uint64_t* rows, std::size_t row_stride, std::size_t row_count,
+                          std::size_t first, std::size_t words, std::int64_t* sums) const {
     const std::size_t neurons = shape.rows;
     for (std::size_t neuron = 0; neuron < neurons; neuron += kChunkNeurons) {
         engine.job.check();
         kernels::DenseProduct product =
-            drawn->panels().slice(neuron, std::min(kChunkNeurons, neurons - neuron), first, words);
+            panels.slice(neuron, std::min(kChunkNeurons, neurons - neuron), first, words);
         product.rows = rows;
         product.row_stride = row_stride;
         product.row_count = row_count;
@@ -135,18 +137,23 @@ void DenseState::multiply(const Engine& engine, const std::uint64_t* rows, std::
     }
 }
 
-void DenseState::finish(std::int64_t* counters, const MatrixView<double>& outputs) const {
-    const double unit = factor(options.length);
-    const auto products = static_cast<std::int64_t>(shape.inputs * options.length);
-    const auto word_bits = static_cast<std::int64_t>(64 * words_per_stream());
-    for (std::size_t r = 0; r < outputs.rows; ++r) {
-        std::int64_t* row = counters + r * shape.rows;
-        // From what the kernels count to bits that agree less bits that differ, or signed ones.
+void DenseState::to_counts(std::int64_t* sums, std::size_t rows, std::uint64_t bits) const {
+    const auto products = static_cast<std::int64_t>(shape.fan_in * bits);
+    const auto word_bits = static_cast<std::int64_t>(64 * words_for(bits));
+    for (std::size_t r = 0; r < rows; ++r, sums += shape.rows) {
         if (options.coding == Coding::bipolar)
-            for (std::size_t n = 0; n < shape.rows; ++n) row[n] = products - 2 * row[n];
+            for (std::size_t n = 0; n < shape.rows; ++n) sums[n] = products - 2 * sums[n];
         if (options.coding == Coding::split_unipolar)
             for (std::size_t n = 0; n < shape.rows; ++n)
-                row[n] -= word_bits * static_cast<std::int64_t>(drawn->panels().negatives(n, 0));
+                sums[n] -= word_bits * static_cast<std::int64_t>(drawn->panels().negatives(n, 0));
+    }
+}
+
+void DenseState::finish(std::int64_t* counters, const MatrixView<double>& outputs) const {
+    const double unit = factor(options.length);
+    to_counts(counters, outputs.rows, options.length);
+    for (std::size_t r = 0; r < outputs.rows; ++r) {
+        const std::int64_t* row = counters + r * shape.rows;
         const MatrixView<double> out = outputs.rows_from(r, 1);
         const auto linear = [&](std::size_t n) {
             return unit * static_cast<double>(row[n]) + bias[n];
@@ -168,7 +175,7 @@ void DenseState::run(const ExecutionContext& context, const Samples& samples,
     const std::size_t workers = workers_for(context.threads(), nanoseconds(total));
     const Partition cut =
         make_partition(total, kBlockSamples, context.threads(), nanoseconds(total));
-    const std::size_t row = padded_words(row_words());
+    const std::size_t row = padded_words(product_words());
     const std::size_t piece_words =
         cut.pieces < workers
             ? std::min(row, round_up(ceil_div(row, workers / cut.pieces), kWordPiece))
@@ -197,7 +204,7 @@ void DenseState::run(const ExecutionContext& context, const Samples& samples,
         const std::size_t first = piece / word_pieces * cut.samples;
         const std::size_t count = std::min(cut.samples, total - first);
         const std::size_t begin = piece % word_pieces * piece_words;
-        const std::size_t end = std::min(row_words(), begin + piece_words);
+        const std::size_t end = std::min(product_words(), begin + piece_words);
 
         Scratch scratch = context.scratch(block_bytes);
         auto* bases = scratch.take<std::uint64_t>(cut.samples);
@@ -229,14 +236,14 @@ void DenseState::run(const ExecutionContext& context, const Samples& samples,
 void DenseState::expect_sums(const kernels::KernelTable& kernels, const double* x,
                              const double* values, double* sums) const {
     for (std::size_t n = 0; n < shape.rows; ++n)
-        sums[n] = kernels.dot_f64(x, values + n * shape.inputs, shape.inputs);
+        sums[n] = kernels.dot_f64(x, values + n * shape.fan_in, shape.fan_in);
 }
 
 void DenseState::pull_back(const double*, const double* gradient, const double* values,
                            double* out) const {
     for (std::size_t n = 0; n < shape.rows; ++n)
-        for (std::size_t i = 0; i < shape.inputs; ++i)
-            out[i] += gradient[n] * values[n * shape.inputs + i];
+        for (std::size_t i = 0; i < shape.fan_in; ++i)
+            out[i] += gradient[n] * values[n * shape.fan_in + i];
 }
 
 }  // namespace bitaxon

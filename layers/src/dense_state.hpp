@@ -7,7 +7,7 @@
 
 namespace bitaxon {
 
-class DenseState final : public Layer::State {
+class DenseState : public Layer::State {
   public:
     DenseState(const DenseOptions& options, MatrixView<const double> matrix,
                std::span<const double> biases);
@@ -38,14 +38,25 @@ class DenseState final : public Layer::State {
     void pull_back(const double* x, const double* gradient, const double* values,
                    double* out) const override;
 
-  private:
+    /// Adds the products of rows of words first ..., which begin a group, with all neurons.
+    void multiply(const Engine& engine, const SignedPanels& panels, const std::uint64_t* rows,
+                  std::size_t row_stride, std::size_t row_count, std::size_t first,
+                  std::size_t words, std::int64_t* sums) const;
+    /// From what the kernels count over so many bits to bits that agree less bits that differ, or
+    /// signed ones.
+    void to_counts(std::int64_t* sums, std::size_t rows, std::uint64_t bits) const;
+
+  protected:
+    /// Of a kind whose samples are many rows of fan_in inputs.
+    DenseState(const LayerShape& sizes, const CommonOptions& common,
+               MatrixView<const double> matrix, std::span<const double> biases)
+        : State(sizes, common, matrix, biases) {}
+
+    std::size_t product_words() const { return shape.fan_in * words_per_stream(); }
     /// encode_and_sum of row words first ... last - 1; first is a multiple of 8.
     void encode_and_sum_words(const Engine& engine, const Samples& samples,
                               const std::uint64_t* key_bases, std::size_t first, std::size_t last,
                               std::int64_t* sums, Scratch& scratch) const;
-    void multiply(const Engine& engine, const std::uint64_t* rows, std::size_t row_stride,
-                  std::size_t row_count, std::size_t first, std::size_t words,
-                  std::int64_t* sums) const;
 };
 
 }  // namespace bitaxon

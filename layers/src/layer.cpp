@@ -177,6 +177,10 @@ std::pair<double, double> Layer::State::limits() const {
 }
 
 std::string Layer::State::repr() const {
+    if (!has_weights())
+        return call() + fmt::format(", length={}, coding='{}', input_range={}, seed={}, id={})",
+                                    options.length, name(options.coding), options.input_range,
+                                    *options.seed, options.id);
     return call() + fmt::format(", length={}, coding='{}', scale='{}', activation='{}', "
                                 "weight_scale={}, input_range={}, seed={}, id={}, redraws={})",
                                 options.length, name(options.coding), name(options.scale),

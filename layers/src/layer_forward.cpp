@@ -150,8 +150,7 @@ void Layer::State::expect_outputs(const kernels::KernelTable& kernels, const dou
                                   const double* values, double* y) const {
     const double unit = has_weights() ? factor(1) : 1.0;
     expect_sums(kernels, x, values, y);
-    for (std::size_t n = 0; n < outputs(); ++n)
-        y[n] = activate(unit * y[n] + bias[n / shape.positions]);
+    for (std::size_t n = 0; n < outputs(); ++n) y[n] = activate(unit * y[n] + bias[row_of(n)]);
 }
 
 double Layer::nanoseconds(std::size_t samples) const noexcept {

@@ -1,7 +1,9 @@
 #include "layer_kinds.hpp"
 
+#include "attention_state.hpp"
 #include "conv2d_state.hpp"
 #include "dense_state.hpp"
+#include "graph_state.hpp"
 #include "recurrent_state.hpp"
 #include "value_state.hpp"
 
@@ -68,8 +70,45 @@ std::unique_ptr<Layer::State> read_recurrent(const ReadSize& size, const CommonO
                                             a.bias);
 }
 
+std::unique_ptr<Layer::State> read_graph(const ReadSize& size, const CommonOptions& o,
+                                         const ReadArrays& arrays) {
+    const std::size_t aggregate = size("aggregate");
+    if (aggregate > static_cast<std::size_t>(Aggregate::gcn))
+        throw std::out_of_range("an aggregate of another version");
+    const GraphOptions options{.nodes = size("nodes"),
+                               .features = size("features"),
+                               .neurons = size("neurons"),
+                               .aggregate = static_cast<Aggregate>(aggregate),
+                               .length = o.length,
+                               .coding = o.coding,
+                               .scale = o.scale,
+                               .activation = o.activation,
+                               .input_range = o.input_range,
+                               .weight_scale = o.weight_scale,
+                               .seed = o.seed,
+                               .id = o.id};
+    if (options.nodes >= kMaxIndex) throw std::out_of_range("nodes of another version");
+    const std::vector<std::uint64_t> offsets = arrays.indices("offsets", options.nodes + 1);
+    const std::vector<std::uint64_t> sources = arrays.indices("sources", offsets.back());
+    const std::vector<double> values = arrays.values("values", offsets.back());
+    const LayerArrays a = arrays.weights(options.neurons, options.features);
+    return std::make_unique<GraphState>(options, Adjacency{offsets, sources, values},
+                                        row_major(std::span(a.weights), options.features), a.bias);
+}
+
 ValueOptions value_options(const CommonOptions& o) {
     return {o.length, o.coding, o.input_range, o.seed, o.id};
+}
+
+std::unique_ptr<Layer::State> read_attention(const ReadSize& size, const CommonOptions& o,
+                                             const ReadArrays&) {
+    AttentionOptions options{.tokens = size("tokens"),
+                             .heads = size("heads"),
+                             .head_width = size("head_width"),
+                             .causal = size("causal") != 0,
+                             .streams = value_options(o)};
+    if (const std::size_t queries = size("queries"); queries != 0) options.queries = queries;
+    return std::make_unique<AttentionState>(options);
 }
 
 template <Pool2dState::Kind kKind>
@@ -96,14 +135,12 @@ struct Kind {
     LayerReader reader;
 };
 
-constexpr Kind kKinds[] = {{"average_pool2d", read_pool2d<Pool2dState::Kind::average>},
-                           {"conv2d", read_conv2d},
-                           {"dense", read_dense},
-                           {"flatten", read_flatten},
-                           {"gru", read_recurrent<kGruCell>},
-                           {"max_pool2d", read_pool2d<Pool2dState::Kind::max>},
-                           {"mgu", read_recurrent<kMguCell>},
-                           {"recurrent", read_recurrent<kLeakyCell>}};
+constexpr Kind kKinds[] = {
+    {"attention", read_attention},     {"average_pool2d", read_pool2d<Pool2dState::Kind::average>},
+    {"conv2d", read_conv2d},           {"dense", read_dense},
+    {"flatten", read_flatten},         {"graph", read_graph},
+    {"gru", read_recurrent<kGruCell>}, {"max_pool2d", read_pool2d<Pool2dState::Kind::max>},
+    {"mgu", read_recurrent<kMguCell>}, {"recurrent", read_recurrent<kLeakyCell>}};
 
 }  // namespace
 

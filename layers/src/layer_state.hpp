@@ -44,6 +44,9 @@ struct LayerShape {
     std::size_t fan_in;         ///< weights of a row
     std::size_t positions = 1;  ///< outputs of a row
     std::size_t outputs = 0;    ///< rows * positions where 0
+    /// Whether the rows' outputs at one position lie side by side; else the positions of one row
+    /// do.
+    bool rows_inside = false;
 };
 
 /// What runs on one thread: the context's kernels, and the job that may be cancelled.
@@ -52,10 +55,9 @@ struct Engine {
     const Job& job;
 };
 
-/// Layers without weights have a fan-in of 0 and work on values (value_state.hpp).
+/// Layers without weights have a fan-in of 0; most work on values (value_state.hpp).
 ///
-/// Derived classes are copied by clone() and say what their products are. Output n belongs to row
-/// n / positions of the weights.
+/// Derived classes are copied by clone() and say what their products are.
 struct Layer::State {
     LayerShape shape;
     CommonOptions options;  // weight_scale and seed are set
@@ -125,9 +127,18 @@ struct Layer::State {
     /// Whether an answer may be certain before the end of a layer that comes last.
     virtual bool stops_early() const { return !takes_values(); }
 
-    /// What Network::forward_deviation needs, where it can be predicted.
+    /// What Network::forward_deviation needs, where it can be predicted. Products are sums that
+    /// expect_sums makes outputs of, by a linear map that does not depend on the weights; for most
+    /// kinds they are the outputs.
     virtual bool predicts_noise() const { return true; }
-    /// Adds to out, for each input, what a gradient over the outputs is over it: the sum of the
+    /// expect_sums with the map's coefficients squared: for variances.
+    virtual void expect_squares(const kernels::KernelTable& kernels, const double* x,
+                                const double* values, double* sums) const {
+        expect_sums(kernels, x, values, sums);
+    }
+    /// Makes a gradient over the outputs one over the products.
+    virtual void pull_to_products(std::vector<double>& /*gradient*/) const {}
+    /// Adds to out, for each input, what a gradient over the products is over it: the sum of the
     /// gradient times `values`, as expect_sums takes them; for layers without weights, at inputs x.
     virtual void pull_back(const double* /*x*/, const double* /*gradient*/,
                            const double* /*values*/, double* /*out*/) const {}
@@ -136,8 +147,11 @@ struct Layer::State {
     std::size_t outputs() const {
         return shape.outputs != 0 ? shape.outputs : shape.rows * shape.positions;
     }
+    /// Of the weights and the bias, that output n belongs to.
+    std::size_t row_of(std::size_t n) const {
+        return shape.rows_inside ? n % shape.rows : n / shape.positions;
+    }
     std::size_t words_per_stream() const { return words_for(options.length); }
-    std::size_t row_words() const { return shape.inputs * words_per_stream(); }
     double lowest_input() const {
         return options.coding == Coding::bipolar ? -options.input_range : 0.0;
     }
@@ -180,8 +194,8 @@ struct Layer::State {
 
     /// About how long a forward takes for a number of samples on one core of the best tier: what
     /// decides whether work is worth other threads, no more.
-    double nanoseconds(std::size_t samples) const;
-    double expected_nanoseconds(std::size_t samples) const;
+    virtual double nanoseconds(std::size_t samples) const;
+    virtual double expected_nanoseconds(std::size_t samples) const;
 
   protected:
     State(const State&) = default;

@@ -359,7 +359,7 @@ void Network::State::stream(const ExecutionContext& context, const Samples& samp
     std::vector<const Layer::State*> chain;
     for (std::size_t k = 0; k < layers.size(); ++k) {
         chain.push_back(&layer(k));
-        if (layer(k).has_weights() && layer(k).options.length != layer(0).options.length)
+        if (!layer(k).takes_values() && layer(k).options.length != layer(0).options.length)
             throw_error(ErrorCode::invalid_value, fmt::format("layers[{}].length", k),
                         fmt::format("{}", layer(k).options.length),
                         fmt::format("{}, the length of layer 0: streamed layers run side by side",

@@ -150,12 +150,12 @@ class Deviations {
         const double unit = layer.factor(1);
         layer.expect_sums(kernels_, stage.input.data(), layer.drawn->values().data(),
                           stage.mean.data());
-        layer.expect_sums(kernels_, variance.data(), weights_[k].squares.data(),
-                          stage.variance.data());
-        layer.expect_sums(kernels_, stage.bit_noise.data(), weights_[k].mean_squares.data(),
-                          of_bits.data());
+        layer.expect_squares(kernels_, variance.data(), weights_[k].squares.data(),
+                             stage.variance.data());
+        layer.expect_squares(kernels_, stage.bit_noise.data(), weights_[k].mean_squares.data(),
+                             of_bits.data());
         for (std::size_t n = 0; n < outputs; ++n) {
-            stage.mean[n] = unit * stage.mean[n] + layer.bias[n / layer.shape.positions];
+            stage.mean[n] = unit * stage.mean[n] + layer.bias[layer.row_of(n)];
             stage.variance[n] = unit * unit * (stage.variance[n] + of_bits[n] / bits);
         }
     }
@@ -206,6 +206,7 @@ class Deviations {
                         sum += square(below[i] * range) * stage.bit_noise[i] / bits;
             } else {
                 const double unit = layer.factor(1);
+                layer.pull_to_products(gradient);
                 std::vector<double> squares(gradient.size()), spread(below.size());
                 for (std::size_t n = 0; n < squares.size(); ++n) squares[n] = square(gradient[n]);
                 layer.pull_back(stage.input.data(), gradient.data(), layer.drawn->values().data(),

@@ -28,7 +28,7 @@ class StreamedLayer {
     /// Output n estimated from the first `bits` bits, before the activation.
     double linear(std::size_t slot, std::size_t n, std::uint64_t bits) const {
         return layer_.factor(bits) * static_cast<double>(counts_[slot * layer_.outputs() + n]) +
-               layer_.bias[n / layer_.shape.positions];
+               layer_.bias[layer_.row_of(n)];
     }
 
     /// Takes what the layer before puts out now, limited to what it encodes, and returns how many

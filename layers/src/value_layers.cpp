@@ -3,8 +3,6 @@
 
 #include "streamed_layer.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 namespace bitaxon {
@@ -83,12 +81,6 @@ WeightlessState::WeightlessState(std::size_t inputs, std::size_t outputs, const 
              .seed = o.seed,
              .id = o.id},
             {nullptr, outputs, 0}, {}) {}
-
-std::string WeightlessState::repr() const {
-    return call() + fmt::format(", length={}, coding='{}', input_range={}, seed={}, id={})",
-                                options.length, name(options.coding), options.input_range,
-                                *options.seed, options.id);
-}
 
 double WeightlessState::decoded(std::int64_t ones, std::uint64_t bits) const {
     const double share = static_cast<double>(ones) / static_cast<double>(bits);

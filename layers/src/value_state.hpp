@@ -11,7 +11,6 @@ class WeightlessState : public Layer::State {
   public:
     WeightLayout layout() const final { return {0, 1, words_per_stream(), words_per_stream()}; }
     bool takes_values() const final { return true; }
-    std::string repr() const final;
 
     std::size_t counters() const final { return shape.inputs; }
     std::size_t block_samples() const final;

@@ -21,6 +21,7 @@ from . import encoders, formats, learning, math, metrics, plot, spikes
 from ._bitaxon import (
     GRU,
     MGU,
+    Attention,
     AveragePool2d,
     BinaryStdp,
     Circuit,
@@ -29,6 +30,7 @@ from ._bitaxon import (
     ExecutionContext,
     Flatten,
     Functions,
+    GraphLayer,
     Kernel,
     Layer,
     Lfsr16,
@@ -122,6 +124,7 @@ from .streams import Streams, check_independent
 from .tracing import Symbol, function
 
 __all__ = [
+    "Attention",
     "AveragePool2d",
     "BinaryStdp",
     "BuiltInCircuits",
@@ -140,6 +143,7 @@ __all__ = [
     "Functions",
     "Future",
     "GRU",
+    "GraphLayer",
     "Hypervector",
     "Insertion",
     "InvalidShapeError",

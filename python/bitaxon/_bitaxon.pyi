@@ -13,9 +13,15 @@ from .streams import Streams
 
 _Floats = npt.NDArray[np.float64]
 _Words = npt.NDArray[np.uint64]
+_Indices = npt.NDArray[np.int64]
 _Coding = Literal["unipolar", "bipolar", "split-unipolar"]
 _Image = tuple[SupportsIndex, SupportsIndex, SupportsIndex] | list[SupportsIndex]
 _Extent = SupportsIndex | tuple[SupportsIndex, SupportsIndex] | list[SupportsIndex]
+# The last: a sparse matrix of SciPy.
+_Adjacency = (
+    tuple[npt.ArrayLike, npt.ArrayLike] | tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike] | Any
+)
+_Aggregate = Literal["gcn", "mean", "sum"]
 _Path = str | bytes | PathLike[str] | PathLike[bytes]
 _Mode = Literal["strict", "contract", "fast"]
 _Progress = bool | Callable[[int, int], object] | None
@@ -257,6 +263,85 @@ class Conv2d(Layer):
     def groups(self) -> int: ...
     def __copy__(self) -> Conv2d: ...
     def __deepcopy__(self, memo: Any) -> Conv2d: ...
+    def __getstate__(self) -> dict[str, Any]: ...
+    def __setstate__(self, state: dict[str, Any]) -> None: ...
+
+@final
+class GraphLayer(Layer):
+    def __init__(
+        self,
+        n_nodes: SupportsIndex,
+        n_features: SupportsIndex,
+        n_node_neurons: SupportsIndex,
+        adjacency: _Adjacency | None = None,
+        *,
+        length: SupportsIndex,
+        weights: npt.ArrayLike,
+        aggregate: _Aggregate = "gcn",
+        coding: _Coding = "unipolar",
+        bias: npt.ArrayLike | None = None,
+        seed: SupportsIndex | None = None,
+        scale: Literal["sum", "mean"] = "sum",
+        activation: Literal["none", "relu", "clip"] = "none",
+        weight_scale: SupportsFloat | None = None,
+        input_range: SupportsFloat = 1.0,
+        id: SupportsIndex = 0,
+        context: ExecutionContext | None = None,
+    ) -> None: ...
+    @property
+    def n_nodes(self) -> int: ...
+    @property
+    def n_features(self) -> int: ...
+    @property
+    def n_node_neurons(self) -> int: ...
+    @property
+    def aggregate(self) -> _Aggregate: ...
+    @property
+    def adjacency(self) -> tuple[_Indices, _Indices, _Floats]: ...
+    def __copy__(self) -> GraphLayer: ...
+    def __deepcopy__(self, memo: Any) -> GraphLayer: ...
+    def __getstate__(self) -> dict[str, Any]: ...
+    def __setstate__(self, state: dict[str, Any]) -> None: ...
+
+@final
+class Attention(Layer):
+    def __init__(
+        self,
+        n_tokens: SupportsIndex,
+        n_heads: SupportsIndex,
+        head_width: SupportsIndex,
+        *,
+        n_queries: SupportsIndex | None = None,
+        causal: bool = False,
+        length: SupportsIndex = 1024,
+        coding: Literal["unipolar", "bipolar"] = "bipolar",
+        input_range: SupportsFloat = 1.0,
+        seed: SupportsIndex | None = None,
+        id: SupportsIndex = 0,
+        context: ExecutionContext | None = None,
+    ) -> None: ...
+    @property
+    def n_tokens(self) -> int: ...
+    @property
+    def n_heads(self) -> int: ...
+    @property
+    def head_width(self) -> int: ...
+    @property
+    def n_queries(self) -> int: ...
+    @property
+    def causal(self) -> bool: ...
+    def __call__(
+        self,
+        Q: npt.ArrayLike,
+        K: npt.ArrayLike,
+        V: npt.ArrayLike,
+        seed: SupportsIndex | None = None,
+        first_sample: SupportsIndex = 0,
+        context: ExecutionContext | None = None,
+    ) -> _Floats: ...
+    def pack(self, Q: npt.ArrayLike, K: npt.ArrayLike, V: npt.ArrayLike) -> _Floats: ...
+    def __copy__(self) -> Attention: ...
+    def __deepcopy__(self, memo: Any) -> Attention: ...
     def __getstate__(self) -> dict[str, Any]: ...
     def __setstate__(self, state: dict[str, Any]) -> None: ...
 

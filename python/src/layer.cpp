@@ -6,9 +6,9 @@
 namespace bitaxon::python {
 namespace {
 
-constexpr const LayerKind* kKinds[] = {&kAveragePool2dKind, &kConv2dKind,   &kDenseKind,
-                                       &kFlattenKind,       &kGruKind,      &kMaxPool2dKind,
-                                       &kMguKind,           &kRecurrentKind};
+constexpr const LayerKind* kKinds[] = {
+    &kAttentionKind, &kAveragePool2dKind, &kConv2dKind,    &kDenseKind, &kFlattenKind,
+    &kGraphKind,     &kGruKind,           &kMaxPool2dKind, &kMguKind,   &kRecurrentKind};
 
 py::array weights_of(const Held<Layer>& self) {
     return read_only_view(self->weights(), kind_of(*self.model()).weights_shape(*self.model()),
@@ -88,8 +88,8 @@ Streams that are encoded already. For one encoding that feeds several layers, an
 elsewhere.
 
 P  (n_inputs, words) or (n, n_inputs, words) uint64, words = ceil(length / 64), strided or not
-Returns (n_neurons,) or (n, n_neurons) float64. seed and first_sample name the streams of a
-network's later layers; a layer alone draws none.
+Returns (n_neurons,) or (n, n_neurons) float64. seed and first_sample name what else is drawn: the
+streams of a network's later layers, and those of the probabilities of an Attention.
 Raises ValueError for another shape and for ones past the end.)",
     .batch =
         R"(forward_batch(self, X, seed=None, first_sample=0, out=None, progress=None, context=None)

@@ -41,10 +41,12 @@ struct LayerKind {
     bool activates = true;  ///< has a scale and an activation, if it has weights
 };
 
+extern const LayerKind kAttentionKind;
 extern const LayerKind kAveragePool2dKind;
 extern const LayerKind kConv2dKind;
 extern const LayerKind kDenseKind;
 extern const LayerKind kFlattenKind;
+extern const LayerKind kGraphKind;
 extern const LayerKind kGruKind;
 extern const LayerKind kMaxPool2dKind;
 extern const LayerKind kMguKind;

@@ -25,8 +25,10 @@ PYBIND11_MODULE(_bitaxon, module) {
     bitaxon::python::bind_formats(module);
     bitaxon::python::bind_correlation(module);
     bitaxon::python::bind_layer(module);
+    bitaxon::python::bind_attention(module);
     bitaxon::python::bind_conv2d(module);
     bitaxon::python::bind_dense(module);
+    bitaxon::python::bind_graph(module);
     bitaxon::python::bind_pool2d(module);
     bitaxon::python::bind_recurrent(module);
     bitaxon::python::bind_network(module);

@@ -271,6 +271,8 @@ def test_networks_that_cannot_be_trained(task):
 
 
 def test_layers_of_other_kinds_are_not_passed_over(task):
-    layers = [*task[0].layers, object()]
-    with pytest.raises(bx.UnsupportedError, match="network: got a object"):
-        Model(SimpleNamespace(skips=(), layers=layers))
+    graph = bx.GraphLayer(1, 1, 1, length=64, weights=[[1.0]])
+    for other in object(), graph, bx.Attention(1, 1, 1):
+        layers = [*task[0].layers, other]
+        with pytest.raises(bx.UnsupportedError, match=f"network: got a {type(other).__name__}"):
+            Model(SimpleNamespace(skips=(), layers=layers))

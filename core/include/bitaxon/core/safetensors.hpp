@@ -10,7 +10,8 @@
 
 namespace bitaxon {
 
-/// One array of a file, little-endian and row-major. dtype is F64 or U8 in files of this library.
+/// One array of a file, little-endian and row-major. dtype is F64, U64 or U8 in files of this
+/// library.
 struct Tensor {
     std::string dtype;
     std::vector<std::uint64_t> shape;
