@@ -237,6 +237,7 @@ def test_oscillators_follow_the_equation(rng):
         assert np.allclose(solver.run(50, 0.01), order, atol=1e-12)
         assert np.allclose(np.exp(1j * solver.phases), np.exp(1j * expected), atol=1e-12)
         assert solver.order_parameter() == pytest.approx(order[-1])
+    assert engine.KuramotoSolver([0, 0], np.zeros(4), [-1e-17, 1]).phases.tolist() == [0, 1]
     W = rng.random((20, 20))
     solver = engine.KuramotoSolver(omega, 0 * W, theta, noise_amp=0)
     solver.set_field_pressure(2.0)
@@ -269,6 +270,7 @@ def test_attention_and_graphs(rng):
     heads = [two.forward_softmax(Q[:, k : k + 2], K[:, k : k + 2], V[:, k // 2 : k // 2 + 1]) for k in (0, 2)]
     assert np.allclose(two.forward_multihead_softmax(Q, K, V, 2), np.hstack(heads))
     assert two.forward_multihead(Q, K, V, 2).shape == (3, 2)
+    assert (attention.forward_softmax(Q, K[:0], V[:0]) == np.zeros((3, 2))).all()
     assert (attention.forward(0 * Q, K, V) == 0).all() and (attention.forward_sc(0 * Q, K, V) == 0).all()
     adjacency = np.array([[0, 1, 1, 0], [1, 0, 0, 2.0], [0, 0, 0, 0], [0, 1, 0, 0]])
     graph = engine.StochasticGraphLayer.from_dense_auto(adjacency, 3, density_threshold=0.4)
@@ -325,6 +327,20 @@ WRONG = [
     (lambda: engine.StochasticGraphLayer([[-1]], 1), ValueError, "adj_matrix"),
     (lambda: engine.StochasticGraphLayer.from_sparse([0, 1], [1], [1], 1, 1), ValueError, "col_indices"),
     (lambda: engine.set_num_threads(-1), ValueError, "n"),
+    (lambda: engine.popcount(5), TypeError, "packed"),
+    (lambda: engine.unpack_bitstream([5], 3.7), TypeError, "original_length"),
+    (lambda: engine.unpack_bitstream([5], "3"), TypeError, "original_length"),
+    (lambda: engine.unpack_bitstream([[5]], 3, ()), ValueError, "original_shape"),
+    (lambda: engine.HDCVector(9) * 3, TypeError, "other"),
+    (lambda: engine.HDCVector(9) + 3, TypeError, "other"),
+    (lambda: engine.HDCVector(9).similarity(3), TypeError, "other"),
+    (lambda: engine.BitStreamTensor(9).xor(3), TypeError, "other"),
+    (lambda: engine.StochasticGraphLayer.from_sparse([0, 1], [0.5], [1], 1, 1), TypeError, "col_indices"),
+    (lambda: engine.StochasticAttention(1).forward_multihead([[1, 1]], [[1, 1]], [[1, 1, 1]], 2), ValueError, "V"),
+    (lambda: engine.StochasticAttention(1).forward_softmax([[1e200]], [[1e200]], [[1]]), ValueError, "Q, K"),
+    (lambda: engine.KuramotoSolver([1], [1], [0]).step_ssgf(1, W=[[1]], sigma_g=math.nan), ValueError, "sigma_g"),
+    (lambda: engine.KuramotoSolver([1], [1], [0]).step_ssgf(1, W=[[1]], sigma_g="a"), TypeError, "sigma_g"),
+    (lambda: engine.KuramotoSolver([1], [1], [0]).step_ssgf(1, pgbo_weight=math.inf), ValueError, "pgbo_weight"),
 ]
 
 

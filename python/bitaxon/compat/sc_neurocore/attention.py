@@ -5,6 +5,7 @@ import typing
 import numpy as np
 import numpy.typing as npt
 
+from ...errors import InvalidShapeError, InvalidValueError
 from .arguments import ABOVE_ZERO, STREAM_SEED, matrix, whole
 from .layers import on_streams
 
@@ -62,7 +63,7 @@ class StochasticAttention:
         return on_streams(shares(on_streams(queries, keys, length, seed, 0)), values.T, length, seed, 1)
 
     def _softmax(self, scores: _Floats) -> _Floats:
-        powers = np.exp((scores - scores.max(axis=1, keepdims=True)) / self.temperature)
+        powers = np.exp((scores - scores.max(axis=1, keepdims=True, initial=-np.inf)) / self.temperature)
         return shares(powers)
 
     def _operands(
@@ -82,8 +83,14 @@ class StochasticAttention:
         weigh: typing.Callable[[_Floats], _Floats],
     ) -> _Floats:
         operands = self._operands(Q, K, V, n_heads, np.inf)
+        if operands[2].shape[1] % n_heads:
+            raise InvalidShapeError(f"V: got {operands[2].shape[1]} columns, expected a multiple of {n_heads} heads")
         parts = (np.split(operand, n_heads, axis=1) for operand in operands)
-        return np.hstack([weigh(queries @ keys.T) @ values for queries, keys, values in zip(*parts)])
+        with np.errstate(over="ignore", invalid="ignore"):
+            result = np.hstack([weigh(queries @ keys.T) @ values for queries, keys, values in zip(*parts)])
+        if not np.isfinite(result).all():
+            raise InvalidValueError("Q, K, V: got products past the largest float64, expected smaller numbers")
+        return result
 
     def __repr__(self) -> str:
         return f"StochasticAttention(dim_k={self.dim_k}, temperature={self.temperature:g})"

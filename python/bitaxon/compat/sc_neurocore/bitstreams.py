@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from ... import _bitaxon
 from ...errors import InvalidShapeError, InvalidTypeError, InvalidValueError
-from .arguments import STREAM_SEED
+from .arguments import STREAM_SEED, whole
 from .runtime import context
 
 __all__ = [
@@ -53,11 +53,14 @@ def unpack_bitstream(
     Raises ValueError where words and lengths do not fit, and for ones past the end.
     """
     words = to_words("packed", packed)
-    length = int(original_length)
+    length = whole("original_length", original_length, 0, 2**62)
     if words.ndim == 1:
         return unpack_bitstream_numpy(words, length).tobytes()
-    shape = (len(words), length // max(1, len(words))) if original_shape is None else tuple(original_shape)
-    if shape != (len(words), shape[-1]) or shape[0] * shape[-1] != length:
+    shape = (len(words), length // max(1, len(words))) if original_shape is None else original_shape
+    if not isinstance(shape, (tuple, list)) or len(shape) != 2:
+        raise InvalidShapeError(f"original_shape: got {original_shape}, expected (n, length)")
+    shape = whole("original_shape", shape[0], 0, 2**62), whole("original_shape", shape[1], 0, 2**62)
+    if shape[0] != len(words) or shape[0] * shape[-1] != length:
         raise InvalidShapeError(
             f"original_length, original_shape: got {length} and {original_shape} for {len(words)} streams, expected "
             "as many bits in each"
@@ -105,6 +108,8 @@ def to_words(name: str, packed: _Packed) -> _Words:
     """Lists of ints as words; arrays as they are."""
     if isinstance(packed, np.ndarray):
         return packed
+    if not isinstance(packed, typing.Sequence):
+        raise InvalidTypeError(f"{name}: got {type(packed).__name__}, expected ints, or lists of ints")
     nested = len(packed) > 0 and not isinstance(packed[0], (int, np.integer))
     rows = typing.cast(typing.Sequence[typing.Sequence[int]], packed if nested else [packed])
     try:

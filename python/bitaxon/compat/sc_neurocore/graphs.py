@@ -5,7 +5,7 @@ import typing
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import InvalidValueError
+from ...errors import InvalidTypeError, InvalidValueError
 from .arguments import STREAM_SEED, matrix, whole
 from .attention import shares
 from .layers import on_streams
@@ -48,6 +48,10 @@ class StochasticGraphLayer:
         n = whole("n_nodes", n_nodes, 1, 2**31)
         offsets, columns = np.asarray(row_offsets), np.asarray(col_indices)
         entries = matrix("values", values, (None,))
+        for name, whole_numbers in (("row_offsets", offsets), ("col_indices", columns)):
+            if whole_numbers.size and whole_numbers.dtype.kind not in "iu":
+                raise InvalidTypeError(f"{name}: got {whole_numbers.dtype}, expected integers")
+        columns = columns.astype(np.int64)
         if offsets.shape != (n + 1,) or offsets[0] != 0 or offsets[-1] != entries.size or (np.diff(offsets) < 0).any():
             raise InvalidValueError(f"row_offsets: expected {n + 1} rising numbers from 0 to {entries.size}")
         if columns.shape != entries.shape or (columns.size and not 0 <= columns.min() <= columns.max() < n):

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ... import _bitaxon
+from ...errors import InvalidTypeError
 from ...hyperdimensional import Hypervector
 from .arguments import STREAM_SEED, Stateful
 from .bitstreams import to_words
@@ -34,7 +35,7 @@ class BitStreamTensor(Stateful):
     @staticmethod
     def bundle(vectors: typing.Iterable["BitStreamTensor"]) -> "BitStreamTensor":
         """The majority, bit by bit. Ties are fair bits, where the engine's are zeros."""
-        return _tensor(Hypervector.bundle(vector._vector for vector in vectors))
+        return _tensor(Hypervector.bundle(_vector_of(vector, BitStreamTensor) for vector in vectors))
 
     @property
     def data(self) -> typing.List[int]:
@@ -49,11 +50,11 @@ class BitStreamTensor(Stateful):
 
     def xor(self, other: "BitStreamTensor") -> "BitStreamTensor":
         """The exclusive or, a new one."""
-        return _tensor(self._vector ^ other._vector)
+        return _tensor(self._vector ^ _vector_of(other, BitStreamTensor))
 
     def xor_inplace(self, other: "BitStreamTensor") -> None:
         """The exclusive or, in here."""
-        self._vector ^= other._vector
+        self._vector ^= _vector_of(other, BitStreamTensor)
 
     def rotate_right(self, shift: typing.SupportsIndex) -> None:
         """Bit i moves to i + shift, round the end, in here."""
@@ -61,7 +62,7 @@ class BitStreamTensor(Stateful):
 
     def hamming_distance(self, other: "BitStreamTensor") -> float:
         """The share of bits that differ."""
-        return (1.0 - self._vector.similarity(other._vector)) / 2.0
+        return (1.0 - self._vector.similarity(_vector_of(other, BitStreamTensor))) / 2.0
 
     def popcount(self) -> int:
         """Number of ones."""
@@ -102,7 +103,7 @@ class HDCVector:
     @staticmethod
     def bundle(vectors: typing.Iterable["HDCVector"]) -> "HDCVector":
         """The majority, bit by bit. Ties are fair bits, where the engine's are zeros."""
-        return _hdc(Hypervector.bundle(vector._vector for vector in vectors))
+        return _hdc(Hypervector.bundle(_vector_of(vector, HDCVector) for vector in vectors))
 
     @property
     def vector(self) -> Hypervector:
@@ -116,7 +117,7 @@ class HDCVector:
 
     def xor(self, other: "HDCVector") -> "HDCVector":
         """Binds: similar to neither; bound once more with one, it gives the other."""
-        return _hdc(self._vector ^ other._vector)
+        return _hdc(self._vector ^ _vector_of(other, HDCVector))
 
     __mul__ = xor
 
@@ -129,7 +130,7 @@ class HDCVector:
 
     def similarity(self, other: "HDCVector") -> float:
         """The share of equal bits."""
-        return (1.0 + self._vector.similarity(other._vector)) / 2.0
+        return (1.0 + self._vector.similarity(_vector_of(other, HDCVector))) / 2.0
 
     def popcount(self) -> int:
         """Number of ones."""
@@ -148,6 +149,13 @@ class HDCVector:
 
     def __repr__(self) -> str:
         return f"HDCVector(dim={self.dimension}, popcount={self.popcount()})"
+
+
+def _vector_of(other: typing.Any, kind: type) -> Hypervector:
+    if not isinstance(other, kind):
+        raise InvalidTypeError(f"other: got {type(other).__name__}, expected {kind.__name__}")
+    vector: Hypervector = other._vector
+    return vector
 
 
 def _tensor(vector: Hypervector) -> BitStreamTensor:

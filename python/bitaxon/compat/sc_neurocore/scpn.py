@@ -14,6 +14,16 @@ __all__ = ["KuramotoSolver"]
 
 _Floats = npt.NDArray[np.float64]
 
+_TURN: typing.Final = 2 * np.pi
+
+
+def _turned(phases: _Floats) -> _Floats:
+    """Phases in [0, 2 pi). What is just below 0 is rounded to 2 pi, which is 0."""
+    phases = phases % _TURN
+    phases[phases >= _TURN] = 0.0
+    return phases
+
+
 _DIRECTIONS = _bitaxon.compile("sin(theta), cos(theta)")
 # Sums over the others, ahead = sum of k sin(theta_j), beside = sum of k cos(theta_j), so that
 # ahead*cos - beside*sin = sum of k sin(theta_j - theta).
@@ -47,7 +57,7 @@ class KuramotoSolver(Stateful):
         square = np.asarray(coupling)
         square = matrix("coupling", square.reshape(n, n) if square.size == n * n else square, (n, n), low=-np.inf)
         self._coupling = square / n
-        self._phases = matrix("phases", phases, (n,), low=-np.inf) % (2 * np.pi)
+        self._phases = _turned(matrix("phases", phases, (n,), low=-np.inf))
         self._noise_amp = float(matrix("noise_amp", [noise_amp], (1,))[0])
         self._pressure = 0.0
         self._steps = 0
@@ -100,8 +110,11 @@ class KuramotoSolver(Stateful):
         """(n_steps,): the order parameter after each such step."""
         coupling = self._coupling
         for name, weight, more in (("W", sigma_g, W), ("h_munu", pgbo_weight, h_munu)):
+            (factor,) = matrix("sigma_g" if name == "W" else "pgbo_weight", [weight], (1,), low=-np.inf)
             if more is not None:
-                coupling = coupling + weight * matrix(name, more, coupling.shape, low=-np.inf)
+                with np.errstate(over="ignore"):
+                    scaled = factor * matrix(name, more, coupling.shape, low=-np.inf)
+                coupling = matrix(name, coupling + scaled, coupling.shape, low=-np.inf)
         return self._run(n_steps, dt, seed, coupling, self._pressure)
 
     def _run(
@@ -114,8 +127,8 @@ class KuramotoSolver(Stateful):
         s, c = _DIRECTIONS(self._phases)
         for k in range(order.size):
             ahead, beside = np.stack([s, c]) @ coupling.T if equal is None else (equal * s.sum(), equal * c.sum())
-            self._phases = _ADVANCE(
-                self._phases, s, c, ahead, beside, self._omega, pressure, dt, noise, seed=seed, step=self._steps
+            self._phases = _turned(
+                _ADVANCE(self._phases, s, c, ahead, beside, self._omega, pressure, dt, noise, seed=seed, step=self._steps)
             )
             self._steps += 1
             s, c = _DIRECTIONS(self._phases)
