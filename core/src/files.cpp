@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string_view>
 #include <system_error>
@@ -73,9 +74,20 @@ class TemporaryFile {
 }  // namespace
 
 void write_file(const std::filesystem::path& path,
-                std::initializer_list<std::span<const std::byte>> parts, bool flush) {
+                std::initializer_list<std::span<const std::byte>> parts, bool flush,
+                const std::function<void()>& check) {
+    // Flushed piece by piece where somebody may lose patience: nothing ends a flush that is on its
+    // way.
+    constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
     TemporaryFile file(path);
-    for (const auto part : parts) file.write(part);
+    for (auto part : parts)
+        while (!part.empty()) {
+            const auto piece = part.first(std::min(part.size(), kPieceBytes));
+            if (check) check();
+            file.write(piece);
+            if (flush && check && piece.size() == kPieceBytes) file.flush();
+            part = part.subspan(piece.size());
+        }
     if (flush) file.flush();
     file.keep(path);
 }

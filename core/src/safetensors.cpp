@@ -134,7 +134,8 @@ std::map<std::string, Tensor> read_tensors(const Json& json, std::span<const std
 
 }  // namespace
 
-void save_tensors(const std::filesystem::path& path, const TensorFile& file) {
+void save_tensors(const std::filesystem::path& path, const TensorFile& file,
+                  const std::function<void()>& check) {
     std::vector<std::byte> data;
     for (const auto& [name, tensor] : file.tensors) {
         if (byte_size(tensor) != tensor.bytes.size())
@@ -154,7 +155,8 @@ void save_tensors(const std::filesystem::path& path, const TensorFile& file) {
     }
     const std::uint64_t header_length = header.size();
 
-    write_file(path, {std::as_bytes(std::span(&header_length, 1)), as_bytes(header), data});
+    write_file(path, {std::as_bytes(std::span(&header_length, 1)), as_bytes(header), data}, true,
+               check);
 }
 
 TensorFile load_tensors(const std::filesystem::path& path) {
@@ -173,11 +175,16 @@ TensorFile load_tensors(const std::filesystem::path& path) {
     try {
         const Json json = Json::parse(header);
         file.metadata = json.at(kMetadata).get<std::map<std::string, std::string>>();
-        const std::string sum = file.metadata.at(std::string(kHeaderSum));
+        const auto sum_of = [&](std::string_view name) {
+            const auto found = file.metadata.find(std::string(name));
+            if (found == file.metadata.end())
+                damaged(path, fmt::format("no checksum '{}' in its metadata", name));
+            return found->second;
+        };
+        const std::string sum = sum_of(kHeaderSum);
         if (sum.empty() || header_checksum(header, sum) != sum)
             damaged(path, "the header's checksum differs");
-        if (checksum(data) != file.metadata.at(std::string(kDataSum)))
-            damaged(path, "the data's checksum differs");
+        if (checksum(data) != sum_of(kDataSum)) damaged(path, "the data's checksum differs");
         file.tensors = read_tensors(json, data);
     } catch (const Json::exception& error) {
         damaged(path, error.what());

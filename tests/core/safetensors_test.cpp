@@ -1,5 +1,7 @@
 #include <bitaxon/core/safetensors.hpp>
 
+#include "expect_error.hpp"
+
 #include <bitaxon/core/error.hpp>
 #include <bitaxon/core/files.hpp>
 
@@ -11,8 +13,11 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <span>
+#include <stdexcept>
 #include <thread>
+#include <vector>
 
 namespace bitaxon {
 namespace {
@@ -182,6 +187,36 @@ TEST_F(Safetensors, MissingFileAndFolderAreErrorsThatNameThePath) {
             EXPECT_NE(std::string(error.what()).find("none"), std::string::npos);
         }
     }
+}
+
+TEST_F(Safetensors, WholeNumbersOf64BitsAreReadBack) {
+    TensorFile file;
+    file.tensors["indices"] = {"U64", {2}, std::vector<std::byte>(16, std::byte{1})};
+    save_tensors(path("x"), file);
+    EXPECT_EQ(load_tensors(path("x")).tensors.at("indices").bytes, file.tensors["indices"].bytes);
+}
+
+TEST_F(Safetensors, AFileWithoutSumsIsAnErrorThatNamesThem) {
+    save_tensors(path("x"), small_file());
+    std::string bytes = read(path("x"));
+    bytes.replace(bytes.find("bitaxon.header_xxh3"), 7, "another");
+    write(path("x"), bytes);
+    expect_error(ErrorCode::file, {"no checksum 'bitaxon.header_xxh3'"},
+                 [&] { load_tensors(path("x")); });
+}
+
+TEST_F(Safetensors, AStoppedSaveLeavesTheFileThatThereWas) {
+    save_tensors(path("x"), small_file());
+    const std::string before = read(path("x"));
+    const std::vector<std::byte> much(std::size_t{9} << 20);
+    int checks = 0;
+    const auto third = [&] {
+        if (++checks == 3) throw std::runtime_error("enough");
+    };
+    EXPECT_THROW(write_file(path("x"), {much}, false, third), std::runtime_error);
+    EXPECT_EQ(read(path("x")), before);
+    const std::filesystem::directory_iterator left(path(""));
+    EXPECT_EQ(std::distance(begin(left), end(left)), 1);
 }
 
 TEST_F(Safetensors, AFailedSaveLeavesNothingBehind) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -12,10 +13,12 @@ namespace bitaxon {
 
 /// Writes the parts one after another. The file appears under its name only when it is complete: it
 /// is written under a temporary one beside it and renamed, so writers of one path may race. With
-/// `flush` it is on the disk before it gets its name, and survives a power cut.
+/// `flush` it is on the disk before it gets its name, and survives a power cut. `check` is called
+/// every few megabytes; what it throws leaves the file that there was.
 /// @throws Error if it cannot be written
 void write_file(const std::filesystem::path& path,
-                std::initializer_list<std::span<const std::byte>> parts, bool flush = true);
+                std::initializer_list<std::span<const std::byte>> parts, bool flush = true,
+                const std::function<void()>& check = {});
 
 /// All bytes of a regular file. @throws Error for one that is missing, no regular file, of more
 /// than `most` bytes, or unreadable

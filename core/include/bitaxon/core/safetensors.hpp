@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -26,8 +27,9 @@ struct TensorFile {
 /// Writes a file that any safetensors reader takes: 8 bytes of header length, a JSON header padded
 /// with spaces to 64 bytes, the tensors one after another. XXH3 sums of the header and of the data
 /// stand in the metadata. The file appears under its name only when it is complete.
-/// @throws Error if it cannot be written
-void save_tensors(const std::filesystem::path& path, const TensorFile& file);
+/// `check` as for write_file. @throws Error if it cannot be written
+void save_tensors(const std::filesystem::path& path, const TensorFile& file,
+                  const std::function<void()>& check = {});
 
 /// Reads what save_tensors wrote. Nothing of a damaged file is believed: lengths, offsets, shapes
 /// and both sums are checked. @throws Error that says what is wrong
