@@ -151,7 +151,7 @@ class HDCVector:
         return f"HDCVector(dim={self.dimension}, popcount={self.popcount()})"
 
 
-def _vector_of(other: typing.Any, kind: type) -> Hypervector:
+def _vector_of(other: typing.Any, kind: typing.Type[typing.Any]) -> Hypervector:
     if not isinstance(other, kind):
         raise InvalidTypeError(f"other: got {type(other).__name__}, expected {kind.__name__}")
     vector: Hypervector = other._vector
