@@ -160,35 +160,42 @@ DrawnWeights::DrawnWeights(const ExecutionContext& context, const WeightDraw& dr
 }
 
 const SignedPanels& DrawnWeights::by_time(const ExecutionContext& context) const {
-    // On one thread: a parallel loop inside call_once might steal a task that waits for it.
-    std::call_once(by_time_once_, [&] {
-        const WeightLayout& layout = panels_.layout();
-        auto result = std::make_unique<SignedPanels>(rows_, layout.by_time(), panels_.has_signs());
-        std::vector<std::uint64_t> words(layout.words_per_stream());
-        for (std::size_t row = 0; row < rows_; ++row)
-            for (std::size_t stream = 0; stream < layout.streams(); ++stream) {
-                panels_.read(row, stream, words.data());
-                // -0 stands for a negative weight whose stream has no ones.
-                const bool negative =
-                    panels_.has_signs() && std::signbit(values_[row * layout.streams() + stream]);
-                result->write(context, row, stream, words.data(), negative);
-            }
-        by_time_ = std::move(result);
-    });
+    const std::lock_guard lock(by_time_mutex_);
+    if (by_time_) return *by_time_;
+    const WeightLayout& layout = panels_.layout();
+    auto result = std::make_unique<SignedPanels>(rows_, layout.by_time(), panels_.has_signs());
+    std::vector<std::uint64_t> words(layout.words_per_stream());
+    for (std::size_t row = 0; row < rows_; ++row)
+        for (std::size_t stream = 0; stream < layout.streams(); ++stream) {
+            panels_.read(row, stream, words.data());
+            // -0 stands for a negative weight whose stream has no ones.
+            const bool negative =
+                panels_.has_signs() && std::signbit(values_[row * layout.streams() + stream]);
+            result->write(context, row, stream, words.data(), negative);
+        }
+    // Whoever came here meanwhile may read the first one already.
+    if (!by_time_) by_time_ = std::move(result);
     return *by_time_;
 }
 
-std::string DrawnWeights::checksum() const {
+std::string DrawnWeights::checksum(const ExecutionContext& context) const {
     const std::size_t per_stream = panels_.layout().words_per_stream();
     const std::size_t streams = panels_.layout().streams();
-    std::vector<std::uint64_t> words(streams * per_stream);
-    std::string sums;
-    for (std::size_t row = 0; row < rows_; ++row) {
-        for (std::size_t stream = 0; stream < streams; ++stream)
-            panels_.read(row, stream, words.data() + stream * per_stream);
-        sums += bitaxon::checksum(std::as_bytes(std::span(words)));
-    }
-    return bitaxon::checksum(std::as_bytes(std::span(sums)));
+    std::vector<std::string> sums(rows_);
+    context.parallel_for((rows_ + kPanelNeurons - 1) / kPanelNeurons, [&](std::size_t panel) {
+        std::vector<std::uint64_t> words(streams * per_stream);
+        const std::size_t end = std::min(rows_, (panel + 1) * kPanelNeurons);
+        for (std::size_t row = panel * kPanelNeurons; row < end; ++row) {
+            for (std::size_t stream = 0; stream < streams; ++stream) {
+                context.check();
+                panels_.read(row, stream, words.data() + stream * per_stream);
+            }
+            sums[row] = bitaxon::checksum(std::as_bytes(std::span(words)));
+        }
+    });
+    std::string all;
+    for (const std::string& sum : sums) all += sum;
+    return bitaxon::checksum(std::as_bytes(std::span(all)));
 }
 
 }  // namespace bitaxon

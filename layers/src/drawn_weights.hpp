@@ -152,13 +152,14 @@ class DrawnWeights {
     std::span<const double> values() const noexcept { return values_; }
 
     /// XXH3 over the words of all rows, stream by stream.
-    std::string checksum() const;
+    std::string checksum(const ExecutionContext& context) const;
 
   private:
     std::size_t rows_;
     SignedPanels panels_;
     std::vector<double> values_;
-    mutable std::once_flag by_time_once_;
+    // Recursive: what the caller's watch runs meanwhile may come here on the same thread.
+    mutable std::recursive_mutex by_time_mutex_;
     mutable std::unique_ptr<const SignedPanels> by_time_;
 };
 

@@ -214,7 +214,8 @@ std::uint64_t Layer::redraws() const noexcept { return state_->redraws; }
 std::span<const double> Layer::weights() const noexcept { return state_->weights; }
 std::span<const double> Layer::bias() const noexcept { return state_->bias; }
 std::string Layer::checksum() const {
-    return state_->has_weights() ? state_->drawn->checksum() : std::string();
+    return state_->has_weights() ? state_->drawn->checksum(ExecutionContext::shared())
+                                 : std::string();
 }
 std::string Layer::repr() const { return state_->repr(); }
 

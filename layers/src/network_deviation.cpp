@@ -53,13 +53,20 @@ Clipped clip(double mean, double variance, double low, double high) {
 
 // A layer's weights as the formulas need them, a row a row. None where there are no weights.
 struct Weights {
-    explicit Weights(const Layer::State& layer) {
+    Weights(const Layer::State& layer, const Job& job) {
         if (!layer.has_weights()) return;
-        for (const double v : layer.drawn->values()) {
-            const double mean_square = layer.options.coding == Coding::bipolar ? 1.0 : std::abs(v);
-            squares.push_back(v * v);
-            mean_squares.push_back(mean_square);
-            spreads.push_back(mean_square - v * v);
+        const std::span<const double> values = layer.drawn->values();
+        for (std::vector<double>* all : {&squares, &mean_squares, &spreads})
+            all->reserve(values.size());
+        for (std::size_t row = 0; row < layer.shape.rows; ++row) {
+            job.check();
+            for (const double v : values.subspan(row * layer.shape.fan_in, layer.shape.fan_in)) {
+                const double mean_square =
+                    layer.options.coding == Coding::bipolar ? 1.0 : std::abs(v);
+                squares.push_back(v * v);
+                mean_squares.push_back(mean_square);
+                spreads.push_back(mean_square - v * v);
+            }
         }
     }
 
@@ -80,9 +87,9 @@ struct Stage {
 
 class Deviations {
   public:
-    Deviations(const std::vector<const Layer::State*>& layers, const kernels::KernelTable& kernels)
-        : layers_(layers), kernels_(kernels), stages_(layers.size()) {
-        for (const Layer::State* layer : layers) weights_.emplace_back(*layer);
+    Deviations(const std::vector<const Layer::State*>& layers, const Engine& engine)
+        : layers_(layers), engine_(engine), stages_(layers.size()) {
+        for (const Layer::State* layer : layers) weights_.emplace_back(*layer, engine.job);
     }
 
     /// Standard deviations of the last layer's outputs for one sample.
@@ -98,6 +105,7 @@ class Deviations {
     template <class Sample>
     void forwards(const Sample& sample) {
         for (std::size_t k = 0; k < layers_.size(); ++k) {
+            engine_.job.check();
             std::vector<double> mean(layers_[k]->inputs()), variance(mean.size());
             for (std::size_t i = 0; i < mean.size(); ++i) {
                 mean[i] = k == 0 ? static_cast<double>(sample(0, i)) : stages_[k - 1].mean[i];
@@ -148,12 +156,12 @@ class Deviations {
         }
         std::vector<double> of_bits(outputs);
         const double unit = layer.factor(1);
-        layer.expect_sums(kernels_, stage.input.data(), layer.drawn->values().data(),
+        layer.expect_sums(engine_.kernels, stage.input.data(), layer.drawn->values().data(),
                           stage.mean.data());
-        layer.expect_squares(kernels_, variance.data(), weights_[k].squares.data(),
+        layer.expect_squares(engine_.kernels, variance.data(), weights_[k].squares.data(),
                              stage.variance.data());
-        layer.expect_squares(kernels_, stage.bit_noise.data(), weights_[k].mean_squares.data(),
-                             of_bits.data());
+        layer.expect_squares(engine_.kernels, stage.bit_noise.data(),
+                             weights_[k].mean_squares.data(), of_bits.data());
         for (std::size_t n = 0; n < outputs; ++n) {
             stage.mean[n] = unit * stage.mean[n] + layer.bias[layer.row_of(n)];
             stage.variance[n] = unit * unit * (stage.variance[n] + of_bits[n] / bits);
@@ -187,6 +195,7 @@ class Deviations {
         std::vector<double> gradient(layers_.back()->outputs());
         gradient[output] = 1.0;
         for (std::size_t k = layers_.size(); k-- > 0;) {
+            engine_.job.check();
             const Layer::State& layer = *layers_[k];
             const Stage& stage = stages_[k];
             for (std::size_t n = 0; n < gradient.size(); ++n) {
@@ -226,7 +235,7 @@ class Deviations {
     static double square(double x) { return x * x; }
 
     const std::vector<const Layer::State*>& layers_;
-    const kernels::KernelTable& kernels_;
+    const Engine& engine_;
     std::vector<Stage> stages_;
     std::vector<Weights> weights_;
 };
@@ -254,9 +263,9 @@ void Network::State::deviate(const ExecutionContext& context, const Samples& sam
         const std::size_t pieces =
             std::min(outputs.rows, static_cast<std::size_t>(context.threads()));
         context.parallel_for(pieces, [&](std::size_t piece) {
-            Deviations deviations(chain, context.kernels());
+            const Engine engine{context.kernels(), job};
+            Deviations deviations(chain, engine);
             for (std::size_t r = piece; r < outputs.rows; r += pieces) {
-                job.check();
                 std::visit(
                     [&](const auto& view) {
                         deviations.predict(view.rows_from(r, 1), outputs.rows_from(r, 1));

@@ -77,7 +77,7 @@ CommonOptions to_options(const Json& entry, std::size_t id) {
 
 }  // namespace
 
-void Network::save(const std::filesystem::path& path) const {
+void Network::save(const std::filesystem::path& path, const ExecutionContext& context) const {
     TensorFile file;
     Json description = Json::array();
     for (std::size_t k = 0; k < state_->layers.size(); ++k) {
@@ -95,7 +95,7 @@ void Network::save(const std::filesystem::path& path) const {
             {"weight_scale_given", layer.weight_scale_given},
             {"seed", std::to_string(*options.seed)},
             {"redraws", std::to_string(layer.redraws)},
-            {"streams_xxh3", layer.has_weights() ? layer.drawn->checksum() : std::string()}};
+            {"streams_xxh3", layer.has_weights() ? layer.drawn->checksum(context) : std::string()}};
         for (const auto& [size, value] : layer.sizes()) entry[std::string(size)] = value;
         description.push_back(std::move(entry));
         for (const auto& [name, array] : layer.arrays())
@@ -112,17 +112,22 @@ void Network::save(const std::filesystem::path& path) const {
         for (const auto& [from, to] : skips()) list.push_back({from, to});
         file.metadata["skips"] = list.dump();
     }
-    save_tensors(path, file);
+    save_tensors(path, file, [&] { context.check(); });
 }
 
 Network Network::load(const std::filesystem::path& path, const ExecutionContext& context) {
     const TensorFile file = load_tensors(path);
     std::vector<Layer> layers;
     try {
-        if (file.metadata.at("format") != kFormat)
-            damaged(path,
-                    fmt::format("format '{}', expected '{}'", file.metadata.at("format"), kFormat));
-        const Json description = Json::parse(file.metadata.at("layers"));
+        const auto text_of = [&](const std::string& name) {
+            const auto found = file.metadata.find(name);
+            if (found == file.metadata.end())
+                damaged(path, fmt::format("no '{}' in its metadata", name));
+            return found->second;
+        };
+        if (const std::string format = text_of("format"); format != kFormat)
+            damaged(path, fmt::format("format '{}', expected '{}'", format, kFormat));
+        const Json description = Json::parse(text_of("layers"));
         if (!description.is_array() || description.empty()) damaged(path, "no list of layers");
         for (const Json& entry : description) {
             const std::size_t k = layers.size();
@@ -130,9 +135,9 @@ Network Network::load(const std::filesystem::path& path, const ExecutionContext&
             const auto read_values = [&](std::string_view name, std::vector<std::uint64_t> shape) {
                 return to_values<double>(path, file, fmt::format("{}.{}", k, name), shape);
             };
+            const CommonOptions options = to_options(entry, k);
             std::unique_ptr<Layer::State> state =
-                read([&](const std::string& size) { return to_unsigned(entry.at(size)); },
-                     to_options(entry, k),
+                read([&](const std::string& size) { return to_unsigned(entry.at(size)); }, options,
                      {.weights =
                           [&](std::size_t rows, std::size_t fan_in) {
                               return LayerArrays{read_values("weights", {rows, fan_in}),
@@ -145,11 +150,18 @@ Network Network::load(const std::filesystem::path& path, const ExecutionContext&
                               return to_values<std::uint64_t>(
                                   path, file, fmt::format("{}.{}", k, name), {count});
                           }});
+            // Kinds that have no choice ignore what they are told.
+            if (state->options.scale != options.scale ||
+                state->options.activation != options.activation)
+                damaged(path, fmt::format("layer {}: scale '{}' and activation '{}', which a layer "
+                                          "of type '{}' has not",
+                                          k, name(options.scale), name(options.activation),
+                                          state->type()));
             state->weight_scale_given = entry.at("weight_scale_given").get<bool>();
             state->redraws = from_text(entry.at("redraws"));
             state->draw(context);
             if (state->has_weights() &&
-                state->drawn->checksum() != entry.at("streams_xxh3").get<std::string>())
+                state->drawn->checksum(context) != entry.at("streams_xxh3").get<std::string>())
                 damaged(path, fmt::format("layer {}: the streams drawn again differ from the saved "
                                           "ones; was it saved by another version?",
                                           k));

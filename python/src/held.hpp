@@ -5,11 +5,11 @@
 #include "instances.hpp"
 #include "process_local.hpp"
 #include "progress.hpp"
+#include "turn.hpp"
 
 #include <bitaxon/layers/layer.hpp>
 
 #include <memory>
-#include <mutex>
 
 namespace bitaxon::python {
 
@@ -39,25 +39,28 @@ class Held {
     }
 
     /// Replaces the model by a copy that change(copy, engine) was called on, without the GIL.
-    /// Ctrl-C leaves the model that there was.
+    /// Ctrl-C leaves the model that there was. @throws Error from inside of another change on this
+    /// thread, where a signal handler may run
     template <class Change>
     void change(py::handle given_context, Change&& change) {
         const ExecutionContext& engine = this->engine(given_context);
-        const std::shared_ptr<std::mutex> changing = changing_.get();
-        std::unique_lock lock(*changing, std::defer_lock);
-        auto next = interruptible(engine, [&](const ExecutionContext& watched) {
-            lock.lock();
-            auto copy = std::make_shared<Model>(*model_);
-            change(*copy, watched);
-            return copy;
+        const std::shared_ptr<Turn> changing = changing_.get();
+        changing->check_not_inside(ErrorCode::unsupported, "change",
+                                   "a call from inside of a change of the same object");
+        interruptible(engine, [&](const ExecutionContext& watched) {
+            changing->take([&] {
+                auto copy = std::make_shared<Model>(*model_);
+                change(*copy, watched);
+                const GilHeld gil;
+                model_ = std::move(copy);
+            });
         });
-        model_ = std::move(next);
     }
 
   private:
     std::shared_ptr<const Model> model_;  // replaced with the GIL held
     py::object context_;
-    ProcessLocal<std::mutex> changing_;  // waited for without the GIL only
+    ProcessLocal<Turn> changing_;
 };
 
 /// A layer of one kind. Python's classes of the kinds derive from its class Layer, as C++'s do.

@@ -136,6 +136,9 @@ Draws all weight streams anew: the next draw of the same weights.)",
 const LayerKind& kind_of(const Layer& layer) {
     const auto* found = std::ranges::find_if(
         kKinds, [&](const LayerKind* kind) { return kind->type == layer.type(); });
+    if (found == std::end(kKinds))
+        throw_error(ErrorCode::unsupported, "layer",
+                    "one of type '" + std::string(layer.type()) + "'", "a kind that Python knows");
     return **found;
 }
 

@@ -153,7 +153,8 @@ py::dict info_of(const HeldNetwork& self) {
 void save(const HeldNetwork& self, py::handle path) {
     const std::filesystem::path file = to_path(path);
     const std::shared_ptr<const Network> network = self.model();
-    without_gil([&] { network->save(file); });
+    interruptible(self.engine(py::none()),
+                  [&](const ExecutionContext& watched) { network->save(file, watched); });
 }
 
 std::unique_ptr<HeldNetwork> load(py::handle path, py::handle context) {
@@ -300,7 +301,8 @@ have left their range since the network was made, loaded or calibrated.)")
         .def("save", &save, py::arg("path"), R"(save(self, path)
 --
 
-Saves options, weights, seeds and redraw counts as safetensors. The file appears once complete.
+Saves options, weights, seeds and redraw counts as safetensors. The file appears once complete; Ctrl-C
+leaves the one that there was.
 Raises FileError, a RuntimeError.)")
         .def("__repr__", [](const HeldNetwork& self) { return self->repr(); })
         .def(py::pickle(

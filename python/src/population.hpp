@@ -79,7 +79,9 @@ class HeldPopulation {
     static void check_not_inside(const Gate& gate) {
         if (gate.worker.load(std::memory_order_relaxed) == std::this_thread::get_id())
             throw_error(ErrorCode::invalid_value, "population",
-                        "a call from a function that its rule calls", "one from elsewhere");
+                        "a call from a function that its rule calls, or from a signal handler that "
+                        "interrupts its work",
+                        "one from elsewhere");
     }
 
     template <class Work>

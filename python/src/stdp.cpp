@@ -7,16 +7,14 @@
 #include "instances.hpp"
 #include "process_local.hpp"
 #include "progress.hpp"
+#include "turn.hpp"
 
 #include <bitaxon/layers/binary_stdp.hpp>
 #include <bitaxon/layers/stdp.hpp>
 
 #include <fmt/format.h>
 
-#include <atomic>
 #include <memory>
-#include <mutex>
-#include <thread>
 
 namespace bitaxon::python {
 namespace {
@@ -32,19 +30,9 @@ class Plastic {
     template <class Work>
     auto alone(Work&& work) {
         const std::shared_ptr<Turn> turn = turn_.get();
-        if (turn->worker.load(std::memory_order_relaxed) == std::this_thread::get_id())
-            throw_error(ErrorCode::invalid_value, "progress", "a call of the rule that reports",
-                        "a function that leaves it alone");
-        return without_gil([&] {
-            struct Leave {
-                Turn& turn;
-                ~Leave() { turn.worker.store({}, std::memory_order_relaxed); }
-            };
-            const std::scoped_lock lock(turn->mutex);
-            turn->worker.store(std::this_thread::get_id(), std::memory_order_relaxed);
-            const Leave leave{*turn};
-            return work(*rule_);
-        });
+        turn->check_not_inside(ErrorCode::invalid_value, "progress, or a signal handler",
+                               "a call of the rule that it interrupts");
+        return without_gil([&] { return turn->take([&] { return work(*rule_); }); });
     }
     std::unique_ptr<Plastic> copy() {
         return std::make_unique<Plastic>(
@@ -56,10 +44,6 @@ class Plastic {
     py::object context;  ///< of calls that are given none; it may be None
 
   private:
-    struct Turn {
-        std::mutex mutex;
-        std::atomic<std::thread::id> worker{};
-    };
     std::shared_ptr<Rule> rule_;
     ProcessLocal<Turn> turn_;
 };
@@ -157,14 +141,17 @@ std::unique_ptr<HeldStdp> make_stdp(py::handle n_pre, py::handle n_post, py::han
     const py::array numbers = read_numbers(weights, "weights", Layout::doubles);
     MatrixView<const double> view{static_cast<const double*>(numbers.data()), pre, post, 0, 0};
     if (numbers.ndim() != 0) {
-        if (numbers.ndim() != 2)
+        if (numbers.ndim() != 2 || view_of<double>(numbers).rows != pre ||
+            view_of<double>(numbers).columns != post)
             throw_error(ErrorCode::invalid_shape, "weights", "shape " + shape_text(numbers),
                         fmt::format("a number, or (n_pre, n_post) = ({}, {})", pre, post));
         view = view_of<double>(numbers);
     }
     const py::object kept_context = to_context(context);
-    auto rule = interruptible(choose_engine(kept_context), [&](const ExecutionContext& watched) {
-        return std::make_shared<Stdp>(pre, post, options, view, watched);
+    auto rule = naming("pre x post", "n_pre x n_post", [&] {
+        return interruptible(choose_engine(kept_context), [&](const ExecutionContext& watched) {
+            return std::make_shared<Stdp>(pre, post, options, view, watched);
+        });
     });
     return std::make_unique<HeldStdp>(std::move(rule), kept_context);
 }
@@ -181,9 +168,14 @@ std::unique_ptr<HeldBinary> make_binary(py::handle n_pre, py::handle n_post, py:
                                     .id = to_unsigned(id, "id")};
     const py::array rows = read_rows(weights, "weights");
     const auto view = view_of<std::uint64_t>(rows);
+    if (view.rows != post || view.columns != (pre + 63) / 64)
+        throw_error(ErrorCode::invalid_shape, "weights", "shape " + shape_text(rows),
+                    fmt::format("(n_post, ceil(n_pre / 64)) = ({}, {})", post, (pre + 63) / 64));
     const py::object kept_context = to_context(context);
-    auto rule = interruptible(choose_engine(kept_context), [&](const ExecutionContext& watched) {
-        return std::make_shared<BinaryStdp>(pre, post, options, view, watched);
+    auto rule = naming("pre x post", "n_pre x n_post", [&] {
+        return interruptible(choose_engine(kept_context), [&](const ExecutionContext& watched) {
+            return std::make_shared<BinaryStdp>(pre, post, options, view, watched);
+        });
     });
     return std::make_unique<HeldBinary>(std::move(rule), kept_context);
 }

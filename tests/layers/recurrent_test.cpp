@@ -5,6 +5,7 @@
 #include <bitaxon/layers/reservoir.hpp>
 
 #include <bitaxon/core/error.hpp>
+#include <bitaxon/core/safetensors.hpp>
 
 #include "oracle.hpp"
 
@@ -290,6 +291,29 @@ TEST(Recurrent, NetworksClassifySequences) {
         loaded.forward_batch(context, x, b, {.seed = 6});
         EXPECT_EQ(a, b);
     }
+}
+
+TEST(Recurrent, AFileThatAsksForWhatThereIsNotIsRefused) {
+    const std::filesystem::path path = std::filesystem::temp_directory_path() /
+                                       ("bitaxon_recurrent_forged_" + std::to_string(getpid()));
+    Network({random_recurrent("mgu", {.steps = 2, .inputs = 2, .units = 2, .length = 64}, 4)})
+        .save(path);
+    const TensorFile good = load_tensors(path);
+    for (const auto& [from, to] : {std::pair{"\"none\"", "\"relu\""}, {"\"sum\"", "\"mean\""}}) {
+        TensorFile forged = good;
+        std::string& layers = forged.metadata["layers"];
+        layers.replace(layers.find(from), std::string_view(from).size(), to);
+        save_tensors(path, forged);
+        try {
+            Network::load(path);
+            ADD_FAILURE() << to;
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), ErrorCode::file);
+            EXPECT_NE(std::string_view(error.what()).find("of type 'mgu'"), std::string_view::npos)
+                << error.what();
+        }
+    }
+    std::filesystem::remove(path);
 }
 
 TEST(Recurrent, SaysWhatIsWrong) {

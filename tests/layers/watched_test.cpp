@@ -75,6 +75,7 @@ TEST_F(WatchedNetwork, AStoppedCallChangesNothing) {
              Network({make_layer(20, 12), make_layer(12, 5)}, stopped);
          }},
         {"load", [&] { Network::load(file, stopped); }},
+        {"save", [&] { network.save(file, stopped); }},
         {"layer.redraw", [&] { layer.redraw(stopped); }},
         {"set_weights",
          [&] { layer.set_weights(row_major(std::span<const double>(weights), 20), stopped); }},

@@ -130,3 +130,11 @@ def test_the_digits_example_keeps_its_promises(tmp_path):
     assert int(streamed[1]) < 128 and exact - float(streamed[2]) <= 0.005
     pytest.importorskip("matplotlib")
     assert (tmp_path / "digits.png").stat().st_size > 10_000
+
+
+def test_python_knows_every_kind_of_layer():
+    kinds = re.findall(r'{"(\w+)", read_', (REPOSITORY / "layers/src/layer_kinds.cpp").read_text())
+    sources = "".join(path.read_text() for path in (REPOSITORY / "python/src").glob("*.cpp"))
+    named = dict(re.findall(r'const LayerKind (k\w+)\{\s*(?:\.type = )?"(\w+)"', sources))
+    listed = re.search(r"kKinds\[\] = {(.*?)}", (REPOSITORY / "python/src/layer.cpp").read_text(), re.S)[1]
+    assert sorted(named[kind] for kind in re.findall(r"&(k\w+)", listed)) == sorted(kinds)

@@ -192,7 +192,7 @@ def test_a_long_window_keeps_last_spikes_alone():
 WRONG = {
     "n_pre": lambda: bx.Stdp(0, 1, weights=0.5),
     "weights: got shape": lambda: bx.Stdp(2, 1, weights=[0.5, 0.5]),
-    "weights: got 1 x 2": lambda: bx.Stdp(2, 1, weights=[[0.5, 0.5]]),
+    r"weights: got shape \(1, 2\), expected .*n_pre": lambda: bx.Stdp(2, 1, weights=[[0.5, 0.5]]),
     "tau_plus": lambda: bx.Stdp(2, 1, weights=0.5, tau_plus=-1),
     "pairing": lambda: bx.Stdp(2, 1, weights=0.5, pairing="some"),
     "bounds": lambda: bx.Stdp(2, 1, weights=0.5, bounds="none"),

@@ -186,6 +186,60 @@ def test_ctrl_c_ends_whatever_takes_long(name):
     assert np.array_equal(DEEP.forward_batch(FAR[:3], seed=1), before[1])
 
 
+# A signal handler runs on the thread of the call that it interrupts, which may have locks.
+INSIDE = """
+import signal, numpy as np, bitaxon as bx
+one = bx.ExecutionContext(threads=1)
+layer = bx.DenseLayer(512, 64, length=2**15, weights=np.full((64, 512), 0.1), seed=1, context=one)
+network = bx.Network([layer], one)
+x = np.full((1, 512), 0.5)
+heard = []
+def handler(*_):
+    try:
+        heard.append(({call}) is None)
+    except RuntimeError as error:
+        heard.append(str(error))
+signal.signal(signal.SIGALRM, handler)
+signal.setitimer(signal.ITIMER_REAL, 0.02)
+{call}
+print(*heard)
+"""
+
+
+@pytest.mark.parametrize("call, heard", [("layer.redraw()", "change: got a call from inside"),
+                                         ("network.redraw()", "change: got a call from inside"),
+                                         ("layer.forward_streamed(x, stop='none')", "False")])  # fmt: skip
+def test_a_handler_may_call_what_it_interrupts(call, heard):
+    done = subprocess.run([sys.executable, "-c", INSIDE.format(call=call)], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0 and done.stdout.startswith(heard), done.stderr
+
+
+def test_ctrl_c_ends_a_single_sample_of_forward_deviation():
+    n = 350
+    wide = bx.DenseLayer(n, n, length=64, weights=tenths(n, n), seed=1)
+    network = bx.Network([wide, wide])
+
+    def processor_time(*_):
+        started = time.process_time()
+        network.forward_deviation(tenths(n))
+        return time.process_time() - started
+
+    def enough(*_):
+        raise KeyboardInterrupt
+
+    whole = processor_time()
+    started = time.process_time()
+    handler = signal.signal(signal.SIGPROF, enough)
+    try:
+        signal.setitimer(signal.ITIMER_PROF, whole / 8)
+        with pytest.raises(KeyboardInterrupt):
+            processor_time()
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, handler)
+    assert time.process_time() - started < 0.8 * whole
+
+
 def test_one_layer_serves_eight_threads_while_it_is_redrawn(rng):
     layer = make_layer(rng)
     twin = make_layer(np.random.default_rng(2024))

@@ -133,7 +133,8 @@ class Network : public AsyncForward<Network> {
 
     /// Saves the description, weights, seeds and redraw counts as safetensors; streams are drawn
     /// again on loading and checked. @throws Error
-    void save(const std::filesystem::path& path) const;
+    void save(const std::filesystem::path& path,
+              const ExecutionContext& context = ExecutionContext::shared()) const;
     static Network load(const std::filesystem::path& path,
                         const ExecutionContext& context = ExecutionContext::shared());
 
