@@ -113,6 +113,10 @@ GRU::GRU(const RecurrentOptions& options, std::span<const double> weights,
          std::span<const double> bias, const ExecutionContext& context)
     : Layer(make(kGruCell, options, weights, bias, context)) {}
 
+void check_recurrent(const RecurrentOptions& options) {
+    static_cast<void>(shape_of(kLeakyCell, options));
+}
+
 RecurrentOptions recurrent_options(const Layer& layer) {
     const auto* state = dynamic_cast<const RecurrentState*>(&Layer::State::of(layer));
     if (state == nullptr)

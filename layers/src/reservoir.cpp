@@ -9,7 +9,9 @@
 #include <Eigen/Eigenvalues>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace bitaxon {
 namespace {
@@ -35,29 +37,85 @@ Matrix read(std::string_view name, MatrixView<const double> view) {
     return result;
 }
 
-// Whether units are left when those that no unit left leads to are taken away, again and again.
-// Without a cycle all eigenvalues are 0, and computed ones are rounding alone.
-bool has_cycle(const Eigen::Ref<const Matrix>& weights) {
-    std::vector<Eigen::Index> sources, left;
-    for (Eigen::Index row = 0; row < weights.rows(); ++row) {
-        left.push_back((weights.row(row).array() != 0.0).count());
-        if (left.back() == 0) sources.push_back(row);
+using Units = std::vector<Eigen::Index>;
+
+// Units that lead to one another along weights (R. Tarjan, Depth-first search and linear graph
+// algorithms, 1972), without recursion: paths are as long as there are units.
+std::vector<Units> strong_components(const Eigen::Ref<const Matrix>& weights,
+                                     const ExecutionContext& context) {
+    struct Visit {
+        Eigen::Index unit, next;
+    };
+    const Eigen::Index units = weights.rows();
+    const Eigen::Index closed = units + 1;
+    Eigen::Index seen = 0;
+    Eigen::VectorX<Eigen::Index> order = Eigen::VectorX<Eigen::Index>::Zero(units);
+    Eigen::VectorX<Eigen::Index> low = order;
+    Units open;
+    std::vector<Visit> path;
+    std::vector<Units> components;
+    for (Eigen::Index root = 0; root < units; ++root) {
+        if (order[root] == 0) path.push_back({root, 0});
+        while (!path.empty()) {
+            context.check();
+            Visit& visit = path.back();
+            const Eigen::Index unit = visit.unit;
+            if (order[unit] == 0) {
+                order[unit] = low[unit] = ++seen;
+                open.push_back(unit);
+            }
+            for (; visit.next < units; ++visit.next) {
+                if (weights(unit, visit.next) == 0.0) continue;
+                if (order[visit.next] == 0) break;
+                low[unit] = std::min(low[unit], low[visit.next]);
+            }
+            if (visit.next < units) {
+                path.push_back({visit.next, 0});
+                continue;
+            }
+            path.pop_back();
+            if (low[unit] != order[unit]) continue;
+            const auto first = std::ranges::find(open, unit);
+            components.emplace_back(first, open.end());
+            open.erase(first, open.end());
+            for (const Eigen::Index member : components.back()) low[member] = closed;
+        }
     }
-    for (std::size_t k = 0; k < sources.size(); ++k)
-        for (Eigen::Index row = 0; row < weights.rows(); ++row)
-            if (weights(row, sources[k]) != 0.0 && --left[static_cast<std::size_t>(row)] == 0)
-                sources.push_back(row);
-    return sources.size() < left.size();
+    return components;
+}
+
+// Each component has eigenvalues of its own. Of the whole matrix, rounding alone may have larger
+// ones: what lies outside of cycles is nilpotent and far from normal.
+double radius_of(const Eigen::Ref<const Matrix>& weights, const ExecutionContext& context) {
+    double radius = 0.0;
+    for (const Units& units : strong_components(weights, context)) {
+        context.check();
+        const Eigen::MatrixXd block = weights(units, units);
+        radius =
+            std::max(radius, units.size() == 1 ? std::abs(block(0, 0))
+                                               : Eigen::EigenSolver<Eigen::MatrixXd>(block, false)
+                                                     .eigenvalues()
+                                                     .cwiseAbs()
+                                                     .maxCoeff());
+    }
+    return radius;
 }
 
 }  // namespace
 
-std::vector<double> reservoir_weights(const ReservoirOptions& o) {
+std::vector<double> reservoir_weights(const ReservoirOptions& o, const ExecutionContext& context) {
     check_size("inputs", o.inputs);
     check_size("units", o.units);
+    constexpr std::size_t kMost = std::numeric_limits<std::uint32_t>::max();
+    if (o.inputs > kMost || o.units > kMost || o.units > kMost / (o.inputs + o.units))
+        throw_error(ErrorCode::invalid_shape, "inputs, units",
+                    fmt::format("{}, {}", o.inputs, o.units),
+                    "less than 2^32 weights, units * (inputs + units)");
+    const double density =
+        o.density.value_or(std::clamp(10.0 / static_cast<double>(o.units), 0.1, 1.0));
     check(o.spectral_radius >= 0.0 && std::isfinite(o.spectral_radius), "spectral_radius",
           o.spectral_radius, "a finite number, 0 or more");
-    check(o.density > 0.0 && o.density <= 1.0, "density", o.density, "a number in (0, 1]");
+    check(density > 0.0 && density <= 1.0, "density", density, "a number in (0, 1]");
     check(o.input_scale >= 0.0 && std::isfinite(o.input_scale), "input_scale", o.input_scale,
           "a finite number, 0 or more");
 
@@ -66,20 +124,28 @@ std::vector<double> reservoir_weights(const ReservoirOptions& o) {
     Matrix weights(units, inputs + units);
     const std::uint64_t base = key_base(mix(o.seed), 0, Role::noise, 0);
     for (Eigen::Index i = 0; i < weights.size(); ++i) {
+        context.check();
         const StreamKey key = stream_key(base, static_cast<std::uint64_t>(i));
         const bool of_input = i % weights.cols() < inputs;
         const double value = 2.0 * to_unit(key.a) - 1.0;
-        weights.data()[i] = of_input                     ? value * o.input_scale
-                            : to_unit(key.b) < o.density ? value
-                                                         : 0.0;
+        weights.data()[i] = of_input                   ? value * o.input_scale
+                            : to_unit(key.b) < density ? value
+                                                       : 0.0;
     }
     auto recurrent = weights.rightCols(units);
-    const double radius =
-        Eigen::EigenSolver<Eigen::MatrixXd>(recurrent, false).eigenvalues().cwiseAbs().maxCoeff();
-    check(o.spectral_radius == 0.0 || has_cycle(recurrent), "density", o.density,
-          fmt::format("more: no cycle is left among {} units", o.units));
-    // Machines sum in other orders: a float drops what they may not agree on.
-    recurrent *= o.spectral_radius == 0.0 ? 0.0 : o.spectral_radius / static_cast<float>(radius);
+    double factor = 0.0;
+    if (o.spectral_radius > 0.0) {
+        const double radius = radius_of(recurrent, context);
+        check(radius > 0.0, "density", density,
+              fmt::format("more, or another seed: no cycle of weights is left among {} units with "
+                          "seed {}",
+                          o.units, o.seed));
+        // Machines sum in other orders: a float drops what they may not agree on.
+        factor = o.spectral_radius / static_cast<double>(static_cast<float>(radius));
+        check(std::isfinite(factor), "spectral_radius", o.spectral_radius,
+              "less: weights of this size are not finite");
+    }
+    recurrent *= factor;
     return {weights.data(), weights.data() + weights.size()};
 }
 
@@ -101,11 +167,18 @@ Readout fit_readout(MatrixView<const double> states, MatrixView<const double> ta
     const Matrix centred = x.rowwise() - x_mean;
     Eigen::MatrixXd gram = centred.transpose() * centred;
     gram.diagonal().array() += ridge;
+    const auto check_magnitude = [](bool finite, std::string_view what) {
+        if (!finite)
+            throw_error(ErrorCode::invalid_value, what, "numbers so large that their sums overflow",
+                        "numbers of less magnitude: divide them by their largest");
+    };
+    check_magnitude(gram.allFinite(), "states");
     const Eigen::LDLT<Eigen::MatrixXd> solver(gram);
     check(solver.info() == Eigen::Success && solver.rcond() > 1e-15, "ridge", ridge,
           "more: states of these samples depend on one another");
     const Matrix weights = solver.solve(centred.transpose() * (y.rowwise() - y_mean)).transpose();
     const Eigen::RowVectorXd bias = y_mean - x_mean * weights.transpose();
+    check_magnitude(weights.allFinite() && bias.allFinite(), "states, targets");
     return {{weights.data(), weights.data() + weights.size()},
             {bias.data(), bias.data() + bias.size()}};
 }

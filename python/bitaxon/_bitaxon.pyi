@@ -977,7 +977,7 @@ def reservoir_weights(
     n_units: SupportsIndex,
     *,
     spectral_radius: SupportsFloat = 0.9,
-    density: SupportsFloat = 0.1,
+    density: SupportsFloat | None = None,
     input_scale: SupportsFloat = 1.0,
     seed: SupportsIndex = 0,
 ) -> _Floats: ...

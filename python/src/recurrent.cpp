@@ -43,9 +43,10 @@ struct Arguments {
 
   private:
     static bool to_flag(py::handle object) {
-        if (!py::isinstance<py::bool_>(object))
+        py::detail::make_caster<bool> caster;
+        if (!caster.load(object, /*convert=*/false))  // it knows NumPy's, too
             throw_error(ErrorCode::invalid_type, "sequence", type_name(object), "True or False");
-        return object.cast<bool>();
+        return caster;
     }
 };
 
@@ -90,6 +91,12 @@ ReservoirOptions read_reservoir(std::size_t inputs, std::size_t units, py::handl
     return options;
 }
 
+std::vector<double> draw(const ReservoirOptions& options, const ExecutionContext& engine) {
+    return interruptible(engine, [&](const ExecutionContext& watched) {
+        return reservoir_weights(options, watched);
+    });
+}
+
 std::unique_ptr<HeldKind<Recurrent>>
 make_recurrent(py::handle input_size, py::handle n_units, py::handle steps, py::handle length,
                py::handle weights, py::handle spectral_radius, py::handle density,
@@ -113,12 +120,14 @@ make_recurrent(py::handle input_size, py::handle n_units, py::handle steps, py::
     ReservoirOptions reservoir =
         read_reservoir(options.inputs, options.units, spectral_radius, density, input_scale);
     reservoir.seed = *options.seed;
-    const std::vector<double> drawn = without_gil([&] { return reservoir_weights(reservoir); });
+    check_recurrent(options);
+    const py::object kept_context = to_context(context);
+    const std::vector<double> drawn = draw(reservoir, choose_engine(kept_context));
     return make<Recurrent>(options, to_matrix(drawn, options.units), arguments);
 }
 
 template <class Kind>
-std::unique_ptr<HeldKind<Kind>> from_state(const py::dict& state) {
+std::unique_ptr<HeldKind<Kind>> from_whole_state(const py::dict& state) {
     if constexpr (std::is_same_v<Kind, Recurrent>)
         return with_redraws(make_recurrent(state["input_size"], state["n_units"], state["steps"],
                                            state["length"], state["weights"], py::none(),
@@ -134,6 +143,17 @@ std::unique_ptr<HeldKind<Kind>> from_state(const py::dict& state) {
                                              state["weight_scale"], state["input_range"],
                                              state["id"], state["context"]),
                             state);
+}
+
+template <class Kind>
+std::unique_ptr<HeldKind<Kind>> from_state(const py::dict& state) {
+    try {
+        return from_whole_state<Kind>(state);
+    } catch (const py::error_already_set& error) {
+        if (!error.matches(PyExc_KeyError)) throw;
+        throw_error(ErrorCode::invalid_value, "state",
+                    "a dict without " + std::string(py::str(error.value())), "all of a pickle's");
+    }
 }
 
 template <class Kind>
@@ -164,7 +184,7 @@ py::array draw_weights(py::handle input_size, py::handle n_units, py::handle spe
         read_reservoir(to_unsigned(input_size, "input_size", 1), to_unsigned(n_units, "n_units", 1),
                        spectral_radius, density, input_scale);
     options.seed = to_unsigned(seed, "seed");
-    return to_matrix(without_gil([&] { return reservoir_weights(options); }), options.units);
+    return to_matrix(draw(options, ExecutionContext::shared()), options.units);
 }
 
 py::tuple fit(py::handle states, py::handle targets, py::handle ridge) {
@@ -308,18 +328,21 @@ void bind_recurrent(py::module_& module) {
     bind_gated<GRU>(module, "GRU", kGruDoc);
     module.def(
         "reservoir_weights", &draw_weights, py::arg("input_size"), py::arg("n_units"),
-        py::kw_only(), py::arg("spectral_radius") = 0.9, py::arg("density") = 0.1,
+        py::kw_only(), py::arg("spectral_radius") = 0.9, none("density"),
         py::arg("input_scale") = 1.0, py::arg("seed") = 0,
-        R"(reservoir_weights(input_size, n_units, *, spectral_radius=0.9, density=0.1, input_scale=1.0, seed=0)
+        R"(reservoir_weights(input_size, n_units, *, spectral_radius=0.9, density=None, input_scale=1.0, seed=0)
 --
 
 Weights of a Recurrent layer that need no training: (n_units, input_size + n_units) float64.
 
 spectral_radius  largest magnitude of the eigenvalues of the weights between units, 0 or more (H. Jaeger,
                  The echo state approach, 2001)
-density          share of these weights that are not 0, in (0, 1]
+density          share of these weights that are not 0, in (0, 1]; None: 0.1, or what leaves a unit 10 of them:
+                 min(1, max(0.1, 10 / n_units))
 input_scale      input weights are uniform in [-input_scale, input_scale]
-A function of its arguments alone. Raises ValueError where no cycle of weights is left to scale.)");
+A function of its arguments alone. Raises ValueError where no cycle of weights is left to scale, and for 2^32
+weights or more. Eigenvalues of units that all lead to one another are computed in one piece: with hundreds of
+units, Ctrl-C is heard after seconds.)");
     module.def("fit_readout", &fit, py::arg("states"), py::arg("targets"), py::arg("ridge") = 1e-6,
                R"(fit_readout(states, targets, ridge=1e-06)
 --
@@ -331,7 +354,8 @@ states   (n, n_units)
 targets  (n,) or (n, n_targets)
 Returns weights (n_targets, n_units) and bias (n_targets,): states @ weights.T + bias, or a
 DenseLayer's.
-Raises ValueError for a wrong shape, NaN, infinity, and a ridge too small for the states.)");
+Raises ValueError for a wrong shape, NaN, infinity, numbers so large that their sums overflow, and a ridge
+too small for the states.)");
 }
 
 }  // namespace bitaxon::python

@@ -15,6 +15,7 @@
 
 #include <filesystem>
 #include <map>
+#include <stop_token>
 
 namespace bitaxon {
 namespace {
@@ -357,7 +358,7 @@ TEST(Recurrent, SaysWhatIsWrong) {
 // By Gelfand: the norm of W^k, to the power 1 / k.
 double radius_of(Values w, std::size_t n) {
     double log_radius = 0, weight = 1;
-    for (int doubling = 0; doubling < 14; ++doubling) {
+    for (int doubling = 0; doubling < 20; ++doubling) {
         double norm = 0;
         for (const double v : w) norm += v * v;
         norm = std::sqrt(norm);
@@ -403,10 +404,53 @@ TEST(Reservoir, WeightsHaveTheRadiusAndDensityAskedFor) {
          {+[](ReservoirOptions& w) { w.units = 0; }, +[](ReservoirOptions& w) { w.density = 0; },
           +[](ReservoirOptions& w) { w.density = 1e-9; },  // no cycle
           +[](ReservoirOptions& w) { w.spectral_radius = -1; },
+          +[](ReservoirOptions& w) { w.spectral_radius = 1.7e308, w.density = 0.05; },
+          +[](ReservoirOptions& w) { w.inputs = SIZE_MAX; },
+          +[](ReservoirOptions& w) { w.inputs = SIZE_MAX - 29; },
+          +[](ReservoirOptions& w) { w.units = std::size_t{1} << 63; },
+          +[](ReservoirOptions& w) { w.units = 1 << 16; },
           +[](ReservoirOptions& w) { w.input_scale = NAN; }}) {
         other = o;
         change(other);
         EXPECT_THROW((void)reservoir_weights(other), Error);
+    }
+}
+
+// Outside of cycles these matrices are nilpotent; computed as a whole, rounding had larger
+// eigenvalues than the cycles.
+TEST(Reservoir, CyclesAloneMakeTheRadius) {
+    for (const std::uint64_t seed : {3149u, 1u, 2u, 4u}) {
+        const Values weights = reservoir_weights(
+            {.inputs = 1, .units = 60, .spectral_radius = 1.0, .density = 0.02, .seed = seed});
+        Values recurrent;
+        for (std::size_t i = 0; i < weights.size(); ++i)
+            if (i % 61 != 0) recurrent.push_back(weights[i]);
+        EXPECT_NEAR(radius_of(recurrent, 60), 1.0, 1e-3) << seed;
+    }
+}
+
+TEST(Reservoir, AStopEndsTheDrawing) {
+    std::stop_source stop;
+    stop.request_stop();
+    const ExecutionContext& context = ExecutionContext::shared();
+    try {
+        (void)reservoir_weights({.inputs = 1, .units = 3},
+                                context.watched({.progress = {}, .stop = stop.get_token()}));
+        ADD_FAILURE();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::cancelled);
+    }
+}
+
+TEST(Reservoir, FewUnitsHaveACycleUnlessADensityIsGiven) {
+    for (const std::size_t units : {1u, 3u, 10u, 12u, 20u})
+        for (std::uint64_t seed = 0; seed < 40; ++seed)
+            EXPECT_NO_THROW((void)reservoir_weights({.inputs = 1, .units = units, .seed = seed}));
+    try {
+        (void)reservoir_weights({.inputs = 1, .units = 3, .density = 1e-9, .seed = 77});
+        ADD_FAILURE();
+    } catch (const Error& error) {
+        EXPECT_NE(std::string(error.what()).find("3 units with seed 77"), std::string::npos);
     }
 }
 

@@ -3,6 +3,7 @@
 import copy
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -63,7 +64,7 @@ def test_noise_falls_with_the_root_of_length(kind, coding):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_copies_and_networks(rng, kind, tmp_path):
-    layer = make(rng, kind, sequence=False)
+    layer = make(rng, kind, sequence=np.False_)
     layer.redraw()
     assert (layer.input_size, layer.n_units, layer.steps, layer.sequence) == (3, 5, 4, False)
     assert (layer.n_inputs, layer.n_neurons, layer.weights.shape) == (12, 5, (KINDS[kind] * 5, 8))
@@ -148,3 +149,32 @@ def test_wrong_calls_are_named(rng):
         bx.fit_readout(np.zeros((3, 2)), np.zeros(2))
     with pytest.raises(bx.InvalidValueError, match="ridge"):
         bx.fit_readout(np.zeros((3, 2)), np.zeros(3), ridge=0)
+    x = rng.normal(size=(50, 2))
+    for states, targets in ((x, np.full(50, 1e308)), (1e200 * x, x), (np.full((50, 2), 1e308), x)):
+        with pytest.raises(bx.InvalidValueError, match="magnitude"):
+            bx.fit_readout(states, targets)
+    for sizes in ((2, 2**63), (2**64 - 1, 2), (2**64 - 3, 3)):
+        with pytest.raises(bx.InvalidShapeError, match="inputs, units"):
+            bx.reservoir_weights(*sizes)
+    with pytest.raises(bx.InvalidShapeError, match="inputs, units"):
+        bx.Recurrent(2**64 - 3, 3, steps=2, length=64)
+    with pytest.raises(bx.InvalidShapeError, match="steps"):  # before it draws for minutes
+        bx.Recurrent(1, 2000, steps=2**31, length=64)
+    state = layer.__getstate__()
+    del state["steps"]
+    with pytest.raises(bx.InvalidValueError, match="state: got a dict without 'steps'"):
+        bx.MGU.__new__(bx.MGU).__setstate__(state)
+
+
+def test_ctrl_c_ends_the_drawing_of_reservoirs():
+    def interrupt(number, frame):
+        raise InterruptedError
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with pytest.raises(InterruptedError):
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            bx.reservoir_weights(2**27, 1, density=1e-300)  # at its end it would miss a cycle
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -75,6 +75,10 @@ class GRU : public Layer {
         const ExecutionContext& context = ExecutionContext::shared());
 };
 
+/// For those who draw weights of that size first. @throws Error for what Recurrent refuses,
+/// whatever its weights, in steps, inputs, units, coding and leak
+void check_recurrent(const RecurrentOptions& options);
+
 /// What a recurrent layer of any of these kinds was made of (seed and weight_scale are set).
 /// @throws Error for another layer
 RecurrentOptions recurrent_options(const Layer& layer);
