@@ -91,7 +91,7 @@ test-arm:
 	cmake --preset arm -DBITAXON_WERROR=$(BITAXON_WERROR)
 	cmake --build --preset arm -j $(JOBS)
 	ctest --preset arm -j $(JOBS)
-	@echo 'skipped:' && sed -n 's/^\[  SKIPPED \] \(.*[^)]\)$$/  \1/p' build/arm/Testing/Temporary/LastTest.log | grep -v listed
+	@echo 'skipped:' && sed -n '/listed below/!s/^\[  SKIPPED \] \(.*[^)]\)$$/  \1/p' build/arm/Testing/Temporary/LastTest.log
 
 test-avx512:
 	@scripts/install-packages $(BUILD_PACKAGES) $(AVX512_PACKAGES)
