@@ -5,11 +5,12 @@ time over the time of the limit (or sentinel) in the same rounds, which cancels 
 steadier of the two decides, chosen without looking at which launch belongs to which result. Its
 difference between the medians of new and old launches is divided by the launches' spread.
 
-The p-value is that of the largest such ratio of all ids under permutations of the launches (P. H. Westfall
-and S. S. Young, 1993): the chance that *any* id would show as much if nothing had changed, however the ids
-depend on one another. Step by step: an id is measured against the ids that show no more than it does, since
-one that did change looks different under many permutations and would hide smaller changes. Differences that all ids share, beyond what launches of one result differ by,
-widen the yardstick: two results from different hours need larger changes than two interleaved ones.
+The p-value is that of the largest such ratio of all ids under permutations of the launches (P. H.
+Westfall and S. S. Young, 1993): the chance that *any* id would show as much if nothing had changed,
+however the ids depend on one another. Step by step: an id is measured against the ids that show no
+more than it does, since one that did change looks different under many permutations and would hide
+smaller changes. Differences that all ids share, beyond what launches of one result differ by, widen
+the yardstick: two results from different hours need larger changes than two interleaved ones.
 
 A change counts when p is at most `alpha`, the change reaches the threshold, and the other measure
 agrees: same sign, at least half as large.
