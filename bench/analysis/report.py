@@ -11,14 +11,31 @@ import numpy as np
 from . import compare, figures, scaling, thresholds
 
 CSS = pathlib.Path(__file__).with_name("page.css")
-QUESTIONS = {
-    "probes": "What can this machine do? The limits that everything else is held against.",
+QUESTIONS = {  # of the groups, as README.md has them
+    "probes": "What can this machine do?",
     "kernels": "How close is each kernel to its limit?",
     "encode": "How much of its random words does encoding turn into bits?",
-    "dense": "How close do the forward paths come to counting at full speed?",
-    "scaling": "How does a layer grow with length, batch, size and threads?",
-    "crossover": "Where does the other side of each threshold win?",
-    "expressions": "How near are expressions to the memory that they read and write?",
+    "dense": ("How close do the forward paths come to counting at full speed, and what do they add "
+              "to their parts?"),
+    "conv2d": ("How close does a direct convolution come to counting at full speed, and a pool to "
+               "encoding?"),
+    "workloads": ("What do UnarySim's own workloads take (FSULinear, FSUConv2d, FSUDiv), and a "
+                  "function of finite state?"),
+    "recurrent": "How close do steps with a state come to counting at full speed?",
+    "attention": "How much of its time does attention spend on drawing bits?",
+    "graph": ("How close do products of nodes come to counting at full speed, and what do edges "
+              "add?"),
+    "scaling": "How does a dense layer grow with samples, length, its own size and threads?",
+    "crossover": ("Where does each threshold of the code lie against the point at which its other "
+                  "side wins?"),
+    "expressions": ("How near are expressions to the memory that they read and write, and what does "
+                    "compiling cost?"),
+    "neurons": ("How near do neurons come to the arithmetic that their steps take, and what does "
+                "compiling a rule cost?"),
+    "plasticity": ("How near does learning from spikes come to moving the weights that it changes, "
+                   "and to drawing the chances of bits?"),
+    "runtime": ("What do tasks, coroutines, futures and their cancelling cost, and does work "
+                "spread?"),
 }
 MOST_ROWS = 36         # of a picture; tables have all
 MOST_REGRESSIONS = 9

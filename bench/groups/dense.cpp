@@ -101,7 +101,7 @@ Experiment correlations(std::size_t streams, std::uint64_t length, kernels::Tier
 void add_dense(Suite& suite) {
     constexpr DenseShape kOne{1, 64, 32, 1024};
     constexpr DenseShape kBatch{100, 64, 32, 1024};
-    constexpr DenseShape kLarge{100, 784, 512, 1024};
+    const DenseShape large{suite.settings.quick ? 10u : 100u, 784, 512, 1024};
     const auto add = [&](std::string_view name, Path path, DenseShape shape, kernels::Tier tier,
                          Coding coding = Coding::unipolar) {
         shape.coding = coding;
@@ -123,13 +123,13 @@ void add_dense(Suite& suite) {
             if (top) add("forward_batch", forward_batch, kBatch, tier, coding);
         }
         // A second a call on the slowest tiers.
-        if (top || !suite.settings.quick) add("forward_prepacked", forward_prepacked, kLarge, tier);
+        if (top || !suite.settings.quick) add("forward_prepacked", forward_prepacked, large, tier);
         if (!top) continue;
         add("forward_fast", forward_fast, kOne, tier);
         add("forward_prepacked", forward_prepacked, kOne, tier);
-        add("forward_prepacked", forward_prepacked, kLarge, tier, Coding::bipolar);
-        add("forward_prepacked", forward_prepacked, kLarge, tier, Coding::split_unipolar);
-        add("forward_batch", forward_batch, kLarge, tier);
+        add("forward_prepacked", forward_prepacked, large, tier, Coding::bipolar);
+        add("forward_prepacked", forward_prepacked, large, tier, Coding::split_unipolar);
+        add("forward_batch", forward_batch, large, tier);
     }
 }
 

@@ -337,8 +337,9 @@ void add_kernels(Suite& suite) {
                           [run = product->second, &table, &best] { return run(table, best); });
             if (const auto found = operations.find(name); found != operations.end()) {
                 std::vector<std::size_t> sizes = found->second.sizes;
-                if (tier == kernels::origin(suite.settings.top(), i) && found->second.top_size != 0)
-                    sizes.push_back(found->second.top_size);
+                const bool top = tier == kernels::origin(suite.settings.top(), i);
+                if (suite.settings.quick && !top) sizes.resize(1);
+                if (top && found->second.top_size != 0) sizes.push_back(found->second.top_size);
                 for (const std::size_t size : sizes)
                     suite.add(make_id("kernels", name, tier, std::to_string(size)),
                               [prepare = found->second.prepare, &table, size] {

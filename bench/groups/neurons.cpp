@@ -96,8 +96,7 @@ double operations(const Model& m, std::size_t neurons) {
     const std::vector<void*> nowhere(rule.states().size(), nullptr);
     const jit::StepRun run{.states = nowhere.data(), .current_kind = jit::CurrentKind::per_neuron};
     const ExecutionContext context = make_context(kernels::Tier::portable);
-    return static_cast<double>(
-        BoundRule::Call(rule, run, {}, context).operations());
+    return static_cast<double>(BoundRule::Call(rule, run, {}, context).operations());
 }
 
 Experiment many_steps(const Model& m, kernels::Tier tier, std::size_t neurons, std::size_t steps) {
@@ -149,9 +148,10 @@ void add_neurons(Suite& suite) {
             suite.add(make_id("neurons", m.name, tier, fmt::format("{}x{}", neurons, steps)),
                       [=, &m] { return many_steps(m, tier, neurons, steps); });
         };
-        for (const Model& m : kModels) add(m, kNeurons, kSteps);
+        for (const Model& m : kModels)
+            add(m, suite.settings.quick ? kNeurons / 10 : kNeurons, kSteps);
         add(kFixedPoint, 1, 100'000);
-        add(kFixedPoint, 100, 100'000);
+        add(kFixedPoint, 100, suite.settings.quick ? 10'000 : 100'000);
         for (const Model& m : {kModels[0], kModels[1]})
             suite.add(
                 make_id("neurons", fmt::format("step-{}", m.name), tier, std::to_string(kNeurons)),

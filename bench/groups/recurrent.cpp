@@ -153,7 +153,8 @@ void add_recurrent(Suite& suite) {
                     fmt::format("{}x{}x{}x{}x{}", s.samples, s.steps, s.inputs, s.units, s.length)),
             [=] { return recurrent(s, top); });
     };
-    for (const bool gated : {false, true}) add({32, 8, 16, 128, 1024, gated});
+    const std::size_t samples = suite.settings.quick ? 8 : 32;
+    for (const bool gated : {false, true}) add({samples, 8, 16, 128, 1024, gated});
     if (!suite.settings.quick) add({1, 100, 1, 100, 1024, false});
 }
 

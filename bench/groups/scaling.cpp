@@ -69,7 +69,7 @@ void add_scaling(Suite& suite) {
     if (!quick) batches.push_back(10'000);
     for (const std::size_t samples : batches) add("samples", {samples, 64, 32, 1024}, samples);
     for (std::size_t length = 64; length <= 65'536; length *= quick ? 4 : 2)
-        add("length", {100, 32, 16, length}, length);
+        add("length", {quick ? 10u : 100u, 32, 16, length}, length);
     for (std::size_t inputs = 16; inputs <= 1024; inputs *= quick ? 4 : 2)
         for (const std::size_t neurons : {inputs / 2, inputs})
             if (neurons == inputs / 2 || inputs == 1024)

@@ -40,7 +40,8 @@ struct Plan {
 
     // Sample `k` of `samples`: the counts grow evenly.
     std::vector<std::size_t> calls_of(std::size_t k) const {
-        const double part = samples < 2 ? 0.5 : static_cast<double>(k) / static_cast<double>(samples - 1);
+        const double part =
+            samples < 2 ? 0.5 : static_cast<double>(k) / static_cast<double>(samples - 1);
         std::vector<std::size_t> out;
         for (const double mean : calls)
             out.push_back(static_cast<std::size_t>(
@@ -97,19 +98,21 @@ Result run(const Case& bench, const Settings& settings, Sentinel& sentinel) {
     const auto per_call = [](const Round& round, std::size_t k) {
         return round.nanoseconds[k] / static_cast<double>(round.calls[k]);
     };
+    const double begun = WallClock::nanoseconds();
     benchmark::RegisterBenchmark(
         bench.id.c_str(),
         [&](benchmark::State& state) {
+            const auto late = [&] {
+                return WallClock::nanoseconds() - begun > settings.purse_ns();
+            };
             std::size_t quiet = 0;
             for (auto _ : state) {
-                for (std::size_t tries = 0; tries < kMostTries; ++tries) {
-                    time_round(quiet);
-                    if (sentinel.quiet(rounds.back().sentinel_ns)) break;
-                    // Tries come out of the same purse, so that slow work is not run four times.
-                    if (static_cast<double>(rounds.size()) * plan.round_ns >
-                        kMostTries * std::max(settings.budget_ns(), plan.round_ns))
-                        break;
-                }
+                // One purse for all, so that slow work is not run again and again.
+                if (quiet < settings.samples || !late())
+                    for (std::size_t tries = 0; tries < kMostTries; ++tries) {
+                        time_round(quiet);
+                        if (sentinel.quiet(rounds.back().sentinel_ns) || late()) break;
+                    }
                 ++quiet;
                 state.SetIterationTime(per_call(rounds.back(), 0) * 1e-9);
             }

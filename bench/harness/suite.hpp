@@ -121,15 +121,17 @@ struct Settings {
     std::vector<kernels::Tier> tiers;  ///< those to run, slowest first
 
     kernels::Tier top() const { return tiers.back(); }
-    double slice_ns() const { return quick ? 0.2e6 : 1e6; }      ///< of one contestant in one round
-    double budget_ns() const { return quick ? 0.03e9 : 0.3e9; }  ///< of one case
+    double slice_ns() const { return quick ? 0.2e6 : 1e6; }  ///< of one contestant in one round
+    double budget_ns() const { return quick ? 0.015e9 : 0.3e9; }       ///< of one case
+    double purse_ns() const { return (quick ? 2 : 6) * budget_ns(); }  ///< with rounds run again
 };
 
 struct Suite {
     Settings settings;
     std::vector<Case> cases;
     std::vector<std::pair<std::string, std::string>> skipped;  ///< id or tier, and why
-    std::vector<std::pair<std::string, std::string>> inherited;  ///< operation's id, the code's tier
+    std::vector<std::pair<std::string, std::string>>
+        inherited;  ///< operation's id, the code's tier
 
     void add(std::string id, std::function<Experiment()> prepare) {
         cases.push_back({std::move(id), std::move(prepare)});

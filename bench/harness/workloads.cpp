@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::uint64_t kLayerSeed = 7;
 constexpr std::uint64_t kForwardSeed = 11;
-constexpr double kOracleBits = 1 << 27;  // looped over for one workload: a tenth of a second or two
+constexpr double kOracleBits = 1 << 24;  // looped over for one workload: a tenth of a second or two
 
 DenseLayer make_layer(const DenseShape& s) {
     const double low = s.coding == Coding::unipolar ? 0 : -1;

@@ -66,6 +66,12 @@ def test_the_page_says_what_was_measured_and_where(page, recorded):
         assert f'id="{group}"' in page
 
 
+def test_every_group_has_its_question(source):
+    readme = (source / "bench/README.md").read_text(encoding="utf-8")
+    assert dict(re.findall(r"^\| (\w+) \| (.+\?) \|$", readme, flags=re.MULTILINE)) == report.QUESTIONS
+    assert {path.stem for path in (source / "bench/groups").glob("*.cpp")} == set(report.QUESTIONS)
+
+
 def test_every_colour_follows_the_reader(page):
     assert not re.search(r"#0000[01]\d", page)
     svgs = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
