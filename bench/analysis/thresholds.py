@@ -28,7 +28,7 @@ THRESHOLDS = [
               "expressions that read and write less stay on the caller's thread"),
     Threshold("streaming-stores", "jit/src/kernel/run.cpp", ("kStreamingBytes",), lambda b: b,
               "larger outputs are written past the caches"),
-    Threshold("dense-threads", "layers/src/layer_forward.cpp",
+    Threshold("dense-threads", "layers/src/layer/layer_forward.cpp",
               ("kParallelNanoseconds", "kEncodeWordNanoseconds", "kProductWordNanoseconds"),
               lambda limit, encode, product: (limit / DENSE_WORDS - encode) / product,
               "smaller layers run one sample on the caller's thread"),

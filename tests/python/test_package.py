@@ -133,7 +133,8 @@ def test_the_digits_example_keeps_its_promises(tmp_path):
 
 
 def test_python_knows_every_kind_of_layer():
-    kinds = re.findall(r'{"(\w+)", read_', (REPOSITORY / "layers/src/layer_kinds.cpp").read_text())
+    table = (REPOSITORY / "layers/src/network/layer_kinds.cpp").read_text()
+    kinds = re.findall(r'{"(\w+)", read_', table)
     sources = "".join(path.read_text() for path in (REPOSITORY / "python/src").glob("*.cpp"))
     named = dict(re.findall(r'const LayerKind (k\w+)\{\s*(?:\.type = )?"(\w+)"', sources))
     listed = re.search(r"kKinds\[\] = {(.*?)}", (REPOSITORY / "python/src/layer.cpp").read_text(), re.S)[1]

@@ -1,7 +1,7 @@
 // Packed spikes as learning rules read them: a row of words a step, a bit a neuron.
 #pragma once
 
-#include "../layer_state.hpp"
+#include "../layer/layer_state.hpp"
 
 #include <bitaxon/core/context.hpp>
 #include <bitaxon/core/matrix_view.hpp>

@@ -1,7 +1,7 @@
 // The kinds of layers that files may hold.
 #pragma once
 
-#include "layer_state.hpp"
+#include "../layer/layer_state.hpp"
 
 #include <functional>
 #include <memory>

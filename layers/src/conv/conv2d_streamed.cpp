@@ -1,6 +1,6 @@
 // A convolution's counts, word by word of time.
+#include "../layer/streamed_layer.hpp"
 #include "conv2d_state.hpp"
-#include "streamed_layer.hpp"
 
 #include <algorithm>
 #include <cmath>

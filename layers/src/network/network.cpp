@@ -1,6 +1,6 @@
 #include "network_state.hpp"
 
-#include "streamed_layer.hpp"
+#include "../layer/streamed_layer.hpp"
 
 #include <bitaxon/core/error.hpp>
 

@@ -1,8 +1,8 @@
 // The insides of a recurrent layer.
 #pragma once
 
+#include "../layer/layer_state.hpp"
 #include "cells.hpp"
-#include "layer_state.hpp"
 
 #include <bitaxon/layers/recurrent.hpp>
 

@@ -1,7 +1,7 @@
 // The insides of a graph layer: a dense layer whose rows are nodes, and sums over edges.
 #pragma once
 
-#include "dense_state.hpp"
+#include "../dense/dense_state.hpp"
 
 #include <bitaxon/layers/graph.hpp>
 

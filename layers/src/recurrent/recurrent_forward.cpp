@@ -1,6 +1,6 @@
 // A recurrent layer's forward paths.
+#include "../layer/streamed_layer.hpp"
 #include "recurrence.hpp"
-#include "streamed_layer.hpp"
 
 namespace bitaxon {
 namespace {

@@ -1,6 +1,6 @@
 #include <bitaxon/layers/pool2d.hpp>
 
-#include "conv2d_state.hpp"
+#include "../conv/conv2d_state.hpp"
 #include "value_state.hpp"
 
 #include <bitaxon/core/error.hpp>

@@ -1,7 +1,7 @@
 // The insides of layers without weights: they count streams, and work on numbers.
 #pragma once
 
-#include "layer_state.hpp"
+#include "../layer/layer_state.hpp"
 
 #include <bitaxon/layers/pool2d.hpp>
 

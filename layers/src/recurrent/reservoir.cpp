@@ -1,6 +1,6 @@
 #include <bitaxon/layers/reservoir.hpp>
 
-#include "layer_state.hpp"
+#include "../layer/layer_state.hpp"
 
 #include <bitaxon/core/error.hpp>
 #include <bitaxon/core/random.hpp>

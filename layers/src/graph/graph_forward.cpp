@@ -1,7 +1,7 @@
 // Counts of nodes, and sums of counts over edges. Products come first: a node's features are
 // encoded and multiplied once, and edges cost an addition a neuron (docs/adr/0017).
+#include "../layer/streamed_layer.hpp"
 #include "graph_state.hpp"
-#include "streamed_layer.hpp"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 // Layers without weights count streams, and work on what was counted.
 #include "value_state.hpp"
 
-#include "streamed_layer.hpp"
+#include "../layer/streamed_layer.hpp"
 
 #include <algorithm>
 

@@ -2,8 +2,8 @@
 // what a forward of so many bits gives, computed when it is asked for. After another layer, whose
 // estimates change, scores are counted as they come, and each word of the probabilities' streams is
 // drawn from the scores until then.
+#include "../layer/streamed_layer.hpp"
 #include "attention_state.hpp"
-#include "streamed_layer.hpp"
 
 #include <algorithm>
 

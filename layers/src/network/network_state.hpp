@@ -1,8 +1,8 @@
 // The insides of a network, shared by its forward paths and its file format.
 #pragma once
 
-#include "layer_state.hpp"
-#include "skips.hpp"
+#include "../layer/layer_state.hpp"
+#include "../layer/skips.hpp"
 
 #include <bitaxon/layers/network.hpp>
 

@@ -1,7 +1,7 @@
 // The insides of a convolution.
 #pragma once
 
-#include "layer_state.hpp"
+#include "../layer/layer_state.hpp"
 
 #include <bitaxon/layers/conv2d.hpp>
 
@@ -93,7 +93,8 @@ class Conv2dState final : public Layer::State {
         void (*call_)(const void*, std::size_t, std::uint64_t*);
     };
 
-    /// Words of the rows that accumulate() keeps, for chunks of so many words, and of their numbers.
+    /// Words of the rows that accumulate() keeps, for chunks of so many words, and of their
+    /// numbers.
     std::size_t ring_words(std::size_t chunk_words) const;
     /// Adds to a band what one chunk of time contributes; without_signs counts ones, whatever the
     /// weights' signs.

@@ -1,6 +1,6 @@
 // A dense layer's counts, word by word, and how far each output's lead over the others may move.
+#include "../layer/streamed_layer.hpp"
 #include "dense_state.hpp"
-#include "streamed_layer.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 // The insides of a dense layer.
 #pragma once
 
-#include "layer_state.hpp"
+#include "../layer/layer_state.hpp"
 
 #include <bitaxon/layers/dense.hpp>
 

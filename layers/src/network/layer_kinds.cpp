@@ -1,11 +1,11 @@
 #include "layer_kinds.hpp"
 
-#include "attention_state.hpp"
-#include "conv2d_state.hpp"
-#include "dense_state.hpp"
-#include "graph_state.hpp"
-#include "recurrent_state.hpp"
-#include "value_state.hpp"
+#include "../attention/attention_state.hpp"
+#include "../conv/conv2d_state.hpp"
+#include "../dense/dense_state.hpp"
+#include "../graph/graph_state.hpp"
+#include "../pool/value_state.hpp"
+#include "../recurrent/recurrent_state.hpp"
 
 #include <fmt/format.h>
 
