@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -44,7 +43,7 @@ void append_line(std::string& text, const std::string& line, bool& first) {
 }
 
 std::vector<WrongText> read_wrong_texts() {
-    std::ifstream file(std::filesystem::path(__FILE__).replace_filename("wrong_texts.txt"));
+    std::ifstream file(BITAXON_TEST_WRONG_TEXTS);
     std::vector<WrongText> records;
     bool in_message = false;
     bool first = true;

@@ -38,8 +38,6 @@ LoopShape choose_loop_shape(const Body& body, const Scheduler& scheduler, int re
     }
     const bool has_bits = std::any_of(body.outputs.begin(), body.outputs.end(),
                                       [](const ProgramOutput& output) { return output.bits; });
-    // Packed bits are stored by the byte.
-    const int least = has_bits ? std::max(1, 8 / rows) : 1;
     const int length = scheduler.length();
     LoopShape shape;
     if (wanted > 0) {
@@ -49,8 +47,11 @@ LoopShape choose_loop_shape(const Body& body, const Scheduler& scheduler, int re
     } else {
         shape.vectors = length <= kShortBody ? 4 : length <= kLongBody ? 2 : 1;
     }
-    shape.vectors = round_up(std::min(shape.vectors, kMostVectors), least);
-    shape.tail_vectors = body.has_steps ? shape.vectors : least;
+    shape.vectors = std::min(shape.vectors, kMostVectors);
+    if (has_bits && shape.vectors > 1) {  // a tile is a part of a byte of bits, or whole bytes
+        shape.vectors = round_up(shape.vectors, std::max(1, 8 / rows));
+    }
+    shape.tail_vectors = body.has_steps ? shape.vectors : 1;
     shape.budget = registers - kReserve;
     if (body.has_steps && shape.vectors <= kFewVectors) {
         shape.budget = std::max(shape.budget, kBudgetOfFew);

@@ -168,8 +168,8 @@ void X86Writer::store_mask_register(const X86Array& array, std::uint8_t vector,
     out_.bind(done);
 }
 
-// Four rows are half a byte, so every second vector joins its bits to those of the one before. One
-// row begins a byte.
+// Four rows are half a byte: every second vector joins its bits to those of the one before, and so
+// does every second tile of one vector. One row begins a byte.
 void X86Writer::store_bits(const X86Array& array, Type type, std::uint8_t vector,
                            std::uint8_t source) {
     const asmjit::Label done = out_.newLabel();
@@ -186,13 +186,26 @@ void X86Writer::store_bits(const X86Array& array, Type type, std::uint8_t vector
         out_.jle(done);
     }
     out_.emit(is_wide(type) ? Id::kIdVmovmskpd : Id::kIdVmovmskps, reg::scratch.r32(), lanes);
-    if (rows_ == 4 && vector % 2 == 1) {
+    // Which half of the byte: the vector's place tells, or the row at run time.
+    const bool unknown = rows_ == 4 && vectors_ == 1;
+    const bool second = rows_ == 4 && vector % 2 == 1;
+    const asmjit::Label first_half = out_.newLabel();
+    if (unknown) {
+        out_.test(reg::row.r32(), 4);
+        out_.jz(first_half);
+    }
+    if (unknown || second) {
         out_.shl(reg::scratch.r32(), 4);
         out_.or_(memory, reg::scratch.r8());
-    } else {
-        if (rows_ == 1) {
-            out_.and_(reg::scratch.r32(), 1);
-        }
+    }
+    if (unknown) {
+        out_.jmp(done);
+        out_.bind(first_half);
+    }
+    if (rows_ == 1) {
+        out_.and_(reg::scratch.r32(), 1);
+    }
+    if (!second) {
         out_.mov(memory, reg::scratch.r8());
     }
     out_.bind(done);
