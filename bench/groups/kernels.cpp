@@ -6,6 +6,7 @@
 #include "harness/workloads.hpp"
 
 #include <bitaxon/core/bit_panels.hpp>
+#include <bitaxon/core/correlation.hpp>
 
 #include <fmt/format.h>
 
@@ -77,6 +78,46 @@ struct Elementwise {
             .limited_by(traffic_probe(bytes, operands, 1));
     }
 };
+
+// Half of the places are ones.
+Experiment deposit(const KernelTable& kernels, std::size_t words) {
+    const auto places = random_words(words, 1);
+    const auto in = random_words(words, 2);
+    const auto out = std::make_shared<Words>(words);
+    const auto call = [=, &kernels] {
+        kernels.bit_deposit(places->data(), in->data(), out->data(), words);
+    };
+    call();
+    Words expected(words);
+    for (std::size_t t = 0, next = 0; t < words * 64; ++t)
+        if (oracle::bit(places->data(), t))
+            expected[t / 64] |= u64{oracle::bit(in->data(), next++)} << t % 64;
+    oracle::expect_equal("out", *out, expected);
+    const double bytes = 2.5 * static_cast<double>(words * sizeof(u64));
+    return Experiment("GB/s", contestant(bytes, call)).limited_by(traffic_probe(bytes, 2, 1));
+}
+
+// One stream with many: counts in, correlations out.
+Experiment scc(const KernelTable& kernels, std::size_t count) {
+    constexpr std::uint64_t kLength = 1024, kOnes = 400;
+    const auto others = std::make_shared<Array<double>>(count);
+    const auto both = std::make_shared<Array<std::int64_t>>(count);
+    const auto out = std::make_shared<Array<double>>(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        (*others)[i] = static_cast<double>(i % kLength);
+        (*both)[i] = static_cast<std::int64_t>(i % kLength * kOnes / kLength);
+    }
+    const auto call = [=, &kernels] {
+        kernels.scc(kLength, kOnes, others->data(), both->data(), count, out->data());
+    };
+    call();
+    for (std::size_t i = 0; i < count; ++i)
+        if ((*out)[i] !=
+            scc_from_counts(kLength, kOnes, i % kLength, static_cast<std::uint64_t>((*both)[i])))
+            throw Mismatch(fmt::format("correlation {}: got {}", i, (*out)[i]));
+    const double bytes = static_cast<double>(3 * count * sizeof(double));
+    return Experiment("GB/s", contestant(bytes, call)).limited_by(traffic_probe(bytes, 2, 1));
+}
 
 Experiment pack(const KernelTable& kernels, std::size_t bits) {
     const auto bytes = std::make_shared<Array<std::uint8_t>>(bits);
@@ -275,6 +316,7 @@ std::map<std::string_view, Operation> make_operations(bool quick) {
         "bit_mux", 3,
         [](Table k, In s, In a, In b, u64* out, std::size_t n) { k.bit_mux(s, a, b, out, n); },
         [](bool s, bool a, bool b) { return s ? b : a; });
+    all["bit_deposit"] = {deposit, {kCacheWords}};
     all["pack"] = {pack, {kManyBits}, uncached};
     all["unpack"] = {unpack, {kManyBits}, uncached};
 
@@ -307,6 +349,7 @@ std::map<std::string_view, Operation> make_operations(bool quick) {
         [](Table k, const double* a, const double*, std::size_t n) { return k.max_f64(a, n); });
     all["scale_f32"] = {scale<float, &KernelTable::scale_f32>, elements};
     all["scale_f64"] = {scale<double, &KernelTable::scale_f64>, elements};
+    all["scc"] = {scc, {4096}};
     return all;
 }
 

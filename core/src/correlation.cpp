@@ -8,13 +8,11 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
 
 namespace bitaxon {
 namespace {
 
 constexpr std::size_t kPieceRows = 64;
-constexpr std::size_t kPieceColumns = 1024;  // between two looks at whether to stop
 
 void check_pair(const StreamView& a, const StreamView& b) {
     check_length(a.streams, a.length);
@@ -72,55 +70,20 @@ double zce_from_counts(const Excess& e) {
     return static_cast<double>(e.value < 0 ? -excess : excess) / squared;
 }
 
-// scc_from_counts of one stream with many, in doubles, which are exact while n^2 is below 2^52: the
-// same bits. Two at a time, as GCC's vectors: the loop of scalars has choices that it takes for
-// branches, since comparisons might trap.
-void scc_row(double n, double a, const double* b, const std::int64_t* both, std::size_t count,
-             double* out) {
-    using Doubles [[gnu::vector_size(16)]] = double;
-    using Words [[gnu::vector_size(16)]] = std::uint64_t;
-    const auto least_of = [](Doubles x, Doubles y) { return x < y ? x : y; };
-    const auto most_of = [](Doubles x, Doubles y) { return x < y ? y : x; };
-    constexpr Doubles kZero = {0, 0}, kOne = {1, 1};
-    const Doubles length = {n, n}, ones_a = {a, a};
-    const auto two = [&](const double* ones, const std::int64_t* overlaps) {
-        constexpr std::uint64_t k2To52 = 0x4330000000000000;
-        Doubles ones_b;
-        Words bits;
-        std::memcpy(&ones_b, ones, sizeof ones_b);
-        std::memcpy(&bits, overlaps, sizeof bits);
-        const Doubles overlap = std::bit_cast<Doubles>(bits | k2To52) - 0x1p52;
-        const Doubles independent = ones_a * ones_b;
-        const Doubles excess = overlap * length - independent;
-        const Doubles most = least_of(ones_a, ones_b) * length - independent;
-        const Doubles least = independent - most_of(ones_a + ones_b - length, kZero) * length;
-        const Doubles range = excess > kZero ? most : least;
-        return excess / (excess == kZero ? kOne : range);
-    };
-    std::size_t j = 0;
-    for (; j + 2 <= count; j += 2) {
-        const Doubles result = two(b + j, both + j);
-        std::memcpy(out + j, &result, sizeof result);
-    }
-    if (j == count) return;
-    const double last_ones[2] = {b[j], 0};
-    const std::int64_t last_overlaps[2] = {both[j], 0};
-    out[j] = two(last_ones, last_overlaps)[0];
-}
-
-// Rows first ... of the matrix, from column `start` on.
+// Rows of the matrix from counts.
 class Rows {
   public:
-    Rows(Correlation kind, std::uint64_t length, std::vector<std::uint64_t> ones_a,
-         std::vector<std::uint64_t> ones_b)
-        : kind_(kind), length_(length), ones_a_(std::move(ones_a)), ones_b_(std::move(ones_b)),
-          doubles_b_(ones_b_.begin(), ones_b_.end()) {}
+    Rows(const kernels::KernelTable& kernels, Correlation kind, std::uint64_t length,
+         std::vector<std::uint64_t> ones_a, std::vector<std::uint64_t> ones_b)
+        : kernels_(kernels), kind_(kind), length_(length), ones_a_(std::move(ones_a)),
+          ones_b_(std::move(ones_b)), doubles_b_(ones_b_.begin(), ones_b_.end()) {}
 
-    void write(std::size_t row, std::size_t start, const std::int64_t* both, double* out) const {
-        const std::size_t count = ones_b_.size() - start;
+    void write(std::size_t row, std::size_t start, std::size_t count, const std::int64_t* both,
+               double* out) const {
+        // In doubles these are the numbers of scc_from_counts, bit by bit.
         if (kind_ == Correlation::scc && length_ < std::uint64_t{1} << 26) {
-            scc_row(static_cast<double>(length_), static_cast<double>(ones_a_[row]),
-                    doubles_b_.data() + start, both, count, out);
+            kernels_.scc(static_cast<double>(length_), static_cast<double>(ones_a_[row]),
+                         doubles_b_.data() + start, both, count, out);
             return;
         }
         for (std::size_t j = 0; j < count; ++j)
@@ -129,6 +92,7 @@ class Rows {
     }
 
   private:
+    const kernels::KernelTable& kernels_;
     Correlation kind_;
     std::uint64_t length_;
     std::vector<std::uint64_t> ones_a_, ones_b_;
@@ -140,15 +104,10 @@ bool same(const StreamView& a, const StreamView& b) {
            (a.streams == 1 || a.stream_stride == b.stream_stride);
 }
 
-// Below the diagonal blocks of `n` x `n` numbers: what is above it.
-void mirror(std::span<double> out, std::size_t n, std::size_t first, std::size_t rows) {
-    constexpr std::size_t kTile = 8;  // cache lines a set: rows may be a power of two apart
-    for (std::size_t j = first; j < n; j += kTile)
-        for (std::size_t i = first; i < first + rows; i += kTile)
-            for (std::size_t column = j; column < std::min(j + kTile, n); ++column)
-                for (std::size_t row = i; row < std::min({i + kTile, first + rows, column}); ++row)
-                    out[column * n + row] = out[row * n + column];
-}
+// Columns of the tiles in which the matrix is made: counts and results of a tile stay in L1.
+constexpr std::size_t kTileColumns = 32;
+// A line more than a tile's row, so that columns do not fall together in the cache.
+constexpr std::size_t kTileStride = kTileColumns + 8;
 
 }  // namespace
 
@@ -223,31 +182,35 @@ void correlation_matrix(const ExecutionContext& context, Correlation kind, const
         context.check();
         std::copy_n(a.stream(0, i), words, rows.data() + i * row_words);
     }
-    const Rows writer(kind, a.length, count_ones(context, a), count_ones(context, b));
+    const kernels::KernelTable& k = context.kernels();
+    const Rows writer(k, kind, a.length, count_ones(context, a), count_ones(context, b));
 
     context.parallel_for((a.streams + kPieceRows - 1) / kPieceRows, [&](std::size_t piece) {
+        alignas(kAlignment) std::int64_t both[kPieceRows * kTileColumns];
+        alignas(kAlignment) double tile[kPieceRows * kTileStride];
         const std::size_t first = piece * kPieceRows;
-        const std::size_t start = symmetric ? first : 0;
-        const std::size_t columns = b.streams - start;
-        Scratch scratch = context.scratch(Scratch::bytes<std::int64_t>(kPieceRows * columns));
-        auto* both = scratch.take<std::int64_t>(kPieceRows * columns);
-        std::fill_n(both, kPieceRows * columns, 0);
         const std::size_t row_count = std::min(kPieceRows, a.streams - first);
-        for (std::size_t column = 0; column < columns; column += kPieceColumns) {
+        for (std::size_t start = symmetric ? first : 0; start < b.streams; start += kTileColumns) {
+            const std::size_t columns = std::min(kTileColumns, b.streams - start);
             context.check();
-            kernels::DenseProduct product = panels.slice(
-                start + column, std::min(kPieceColumns, columns - column), 0, row_words);
+            std::ranges::fill(both, 0);
+            kernels::DenseProduct product = panels.slice(start, columns, 0, row_words);
             product.rows = rows.data() + first * row_words;
             product.row_stride = row_words;
             product.row_count = row_count;
-            product.sums = both + column;
-            product.sums_stride = columns;
-            context.kernels().dense_and(product);
+            product.sums = both;
+            product.sums_stride = kTileColumns;
+            k.dense_and(product);
+            for (std::size_t i = 0; i < row_count; ++i) {
+                double* row = tile + i * kTileStride;
+                writer.write(first + i, start, columns, both + i * kTileColumns, row);
+                std::copy_n(row, columns, out.data() + (first + i) * b.streams + start);
+            }
+            if (!symmetric || start < first + kPieceRows) continue;
+            for (std::size_t j = 0; j < columns; ++j)
+                for (std::size_t i = 0; i < row_count; ++i)
+                    out[(start + j) * b.streams + first + i] = tile[i * kTileStride + j];
         }
-        for (std::size_t i = 0; i < row_count; ++i)
-            writer.write(first + i, start, both + i * columns,
-                         out.data() + (first + i) * b.streams + start);
-        if (symmetric) mirror(out, b.streams, first, row_count);
     });
 }
 

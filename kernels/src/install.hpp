@@ -10,4 +10,8 @@ namespace bitaxon::kernels {
 #include <bitaxon/kernels/tiers.def>
 #undef BITAXON_TIER
 
+/// Whether this x86 CPU does PDEP in a few cycles. AMD's before Zen 3, and Hygon's after them, take
+/// several for each one of the mask (A. Fog's tables): a word takes longer than nibble by nibble.
+bool deposits_fast() noexcept;
+
 }  // namespace bitaxon::kernels

@@ -2,6 +2,7 @@
 
 #include "install.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -123,6 +124,16 @@ const Registry& registry() noexcept {
 }
 
 }  // namespace
+
+#if defined(__x86_64__)
+bool deposits_fast() noexcept {
+    constexpr std::string_view kMicrocoded[] = {"AuthenticAMD", "HygonGenuine"};
+    constexpr int kZen3 = 0x19;
+    const cpu_features::X86Info info = cpu_features::GetX86Info();
+    return std::ranges::count(kMicrocoded, std::string_view{info.vendor}) == 0 ||
+           info.family >= kZen3;
+}
+#endif
 
 std::span<const TierInfo> tiers() noexcept { return registry().tiers; }
 

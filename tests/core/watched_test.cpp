@@ -1,6 +1,7 @@
 // Work on a watched context, and how it ends.
 #include "expect_error.hpp"
 
+#include <bitaxon/core/conditional.hpp>
 #include <bitaxon/core/correlation.hpp>
 #include <bitaxon/core/encode.hpp>
 #include <bitaxon/core/error.hpp>
@@ -51,6 +52,8 @@ TEST(WatchedContext, EverythingThatTakesItHeedsAStop) {
          [&](const auto& c) {
              correlation_matrix(c, Correlation::scc, streams.view(), streams.view(), out);
          }},
+        {"multiply_conditional",
+         [&](const auto& c) { multiply_conditional(c, streams.view(), streams.view()); }},
         {"parallel_for", [](const auto& c) { c.parallel_for(1, [](std::size_t) {}); }},
         {"supervise", [](const auto& c) { c.supervise({}, 1, 0.0, [](Job&) {}); }},
     };

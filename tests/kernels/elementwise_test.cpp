@@ -51,6 +51,33 @@ TEST_P(Elementwise, AgreesWithABitLoopAtEveryLengthAndOffset) {
     }
 }
 
+TEST_P(Elementwise, DepositPutsTheNextBitAtEachPlace) {
+    std::mt19937_64 random{5};
+    for (const std::size_t length : lengths()) {
+        for (const unsigned share : {0u, 1u, 4u, 7u, 8u}) {  // of ones among places, in eighths
+            SCOPED_TRACE(testing::Message() << length << " bits, " << share << "/8 places");
+            const std::size_t words = words_for(length);
+            Guarded<u64> places(words, share % kOffsets);
+            Guarded<u64> x(words, length % kOffsets);
+            Guarded<u64> out(words, (share + 3) % kOffsets);
+            std::fill(places.begin(), places.end(), 0);
+            for (std::size_t t = 0; t < length; ++t)
+                places[t / 64] |= u64{random() % 8 < share} << t % 64;
+            fill_bits(x.data(), length, random);
+            std::vector<bool> expected(length);
+            for (std::size_t t = 0, next = 0; t < length; ++t)
+                if (bit(places.data(), t)) expected[t] = bit(x.data(), next++);
+            const auto rule = [&](std::size_t t) { return bool{expected[t]}; };
+            kernels().bit_deposit(places.data(), x.data(), out.data(), words);
+            expect_bits(out.data(), length, rule);
+            EXPECT_TRUE(out.intact());
+            kernels().bit_deposit(places.data(), x.data(), places.data(), words);
+            expect_bits(places.data(), length, rule);
+            if (HasFatalFailure()) return;
+        }
+    }
+}
+
 TEST_P(Elementwise, TransposeMovesEachBitAcrossTheDiagonal) {
     std::mt19937_64 random{4};
     for (const std::size_t rows : {0u, 1u, 2u, 31u, 63u, 64u}) {

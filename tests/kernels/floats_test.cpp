@@ -170,6 +170,40 @@ void expect_no_fused_products(const KernelTable& kernels) {
     EXPECT_TRUE(same(Of<T>::dot(kernels, a, b, 32), T{0}));
 }
 
+// Numerators and denominators are exact in integers, so one division rounds.
+void expect_correlations(const KernelTable& kernels) {
+    std::mt19937_64 random{12};
+    for (const std::int64_t n : {1L, 2L, 63L, 1024L, (1L << 26) - 1}) {
+        const auto below = [&](std::int64_t limit) {
+            return static_cast<std::int64_t>(random() % static_cast<u64>(limit));
+        };
+        for (std::size_t count = 0; count < 20; ++count) {
+            const std::int64_t a = count % 4 == 0 ? 0 : count % 4 == 1 ? n : below(n + 1);
+            Guarded<double> others(count, count % kOffsets);
+            Guarded<std::int64_t> both(count, (count + 3) % kOffsets);
+            Guarded<double> out(count, (count + 5) % kOffsets);
+            std::vector<double> expected;
+            for (std::size_t j = 0; j < count; ++j) {
+                const std::int64_t b = j % 5 == 0 ? n : below(n + 1);
+                const std::int64_t least = std::max<std::int64_t>(a + b - n, 0);
+                const std::int64_t most = std::min(a, b);
+                both[j] = j % 3 == 0 ? most : j % 3 == 1 ? least : least + below(most - least + 1);
+                others[j] = static_cast<double>(b);
+                const std::int64_t excess = both[j] * n - a * b;
+                const std::int64_t range = excess > 0 ? most * n - a * b : a * b - least * n;
+                expected.push_back(
+                    excess == 0 ? 0 : static_cast<double>(excess) / static_cast<double>(range));
+            }
+            kernels.scc(static_cast<double>(n), static_cast<double>(a), others.data(), both.data(),
+                        count, out.data());
+            for (std::size_t j = 0; j < count; ++j)
+                EXPECT_TRUE(same(out[j], expected[j]))
+                    << n << " bits, " << a << " and " << others[j];
+            EXPECT_TRUE(out.intact());
+        }
+    }
+}
+
 class Floats : public EveryTier {};
 BITAXON_FOR_EVERY_TIER(Floats);
 
@@ -181,6 +215,7 @@ TEST_P(Floats, F32KeepsTheRulesForZeroInfinityAndNan) { expect_special_values<fl
 TEST_P(Floats, F64KeepsTheRulesForZeroInfinityAndNan) { expect_special_values<double>(kernels()); }
 TEST_P(Floats, F32RoundsEveryProduct) { expect_no_fused_products<float>(kernels()); }
 TEST_P(Floats, F64RoundsEveryProduct) { expect_no_fused_products<double>(kernels()); }
+TEST_P(Floats, CorrelationsAreThoseOfIntegers) { expect_correlations(kernels()); }
 
 }  // namespace
 }  // namespace bitaxon::kernels::test

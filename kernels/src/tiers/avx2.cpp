@@ -328,6 +328,20 @@ void bit_mux(const u64* select, const u64* a, const u64* b, u64* out, std::size_
     });
 }
 
+// PDEP does a word. Nothing waits for anything but the sum of the ones so far.
+void bit_deposit(const u64* places, const u64* a, u64* out, std::size_t words) noexcept {
+    std::size_t next = 0;  // bit of a
+    for (std::size_t i = 0; i < words; ++i) {
+        const u64 mask = places[i];
+        const std::size_t at = next / 64;
+        // Bits past the end of a are not asked for: at most as many were taken as have gone by.
+        const u64 low = a[at] >> (next % 64);
+        const u64 high = a[std::min(at + 1, words - 1)] << 1 << (63 - next % 64);
+        out[i] = _pdep_u64(low | high, mask);
+        next += static_cast<std::size_t>(_mm_popcnt_u64(mask));
+    }
+}
+
 // ---- Bytes and bits
 
 u64 pack_half(const std::uint8_t* bytes) {
@@ -413,6 +427,10 @@ void encode_threshold(const std::uint32_t* sequence, std::size_t length_bits, u6
 #include "avx2_floats.inl"
 #include "avx2_transpose.inl"
 
+using Doubles [[gnu::vector_size(32)]] = double;
+using Counts [[gnu::vector_size(32)]] = std::int64_t;
+#include "scc.inl"
+
 }  // namespace
 }  // namespace bitaxon::kernels
 
@@ -433,6 +451,7 @@ void install_avx2(KernelTable& table) noexcept {
     table.bit_not = bit_not;
     table.bit_mux = bit_mux;
     table.bit_transpose = bit_transpose;
+    if (deposits_fast()) table.bit_deposit = bit_deposit;
     table.pack = pack;
     table.unpack = unpack;
     table.stream_keys = stream_keys;
@@ -449,6 +468,7 @@ void install_avx2(KernelTable& table) noexcept {
     table.max_f64 = max<F64>;
     table.scale_f32 = scale<F32>;
     table.scale_f64 = scale<F64>;
+    table.scc = scc;
 }
 
 }  // namespace bitaxon::kernels

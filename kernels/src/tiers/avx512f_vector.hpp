@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <immintrin.h>
 #include <limits>
 
@@ -258,6 +259,10 @@ void scale(const typename F::Value* a, typename F::Value factor, typename F::Val
     F::store(out + i, F::multiply(F::load(a + i, lanes), factors), lanes);
 }
 
+using Doubles [[gnu::vector_size(64)]] = double;
+using Counts [[gnu::vector_size(64)]] = std::int64_t;
+#include "scc.inl"
+
 }  // namespace avx512f_vector
 
 #pragma GCC pop_options
@@ -279,6 +284,7 @@ void install_avx512f_vector(KernelTable& table) noexcept {
     table.max_f64 = max<F64>;
     table.scale_f32 = scale<F32>;
     table.scale_f64 = scale<F64>;
+    table.scc = scc;
 }
 
 }  // namespace

@@ -116,6 +116,44 @@ void bit_transpose(const u64* in, std::ptrdiff_t in_stride, std::size_t rows, u6
     for (std::size_t j = 0; j < columns; ++j) out[static_cast<std::ptrdiff_t>(j) * out_stride] = block[j];
 }
 
+// Bits 0 ... ones of a mask - 1 of a nibble at the ones of a mask.
+struct NibbleDeposits {
+    std::uint8_t ones[16];
+    std::uint8_t placed[16][16];  // by mask and nibble
+
+    constexpr NibbleDeposits() : ones{}, placed{} {
+        for (unsigned mask = 0; mask < 16; ++mask)
+            for (unsigned place = 0; place < 4; ++place) {
+                if ((mask >> place & 1) == 0) continue;
+                for (unsigned nibble = 0; nibble < 16; ++nibble)
+                    placed[mask][nibble] |=
+                        static_cast<std::uint8_t>((nibble >> ones[mask] & 1) << place);
+                ++ones[mask];
+            }
+    }
+};
+constexpr NibbleDeposits kDeposits;
+
+// Nibble by nibble: their tables stay in L1, while those of bytes would fill twice as much.
+void bit_deposit(const u64* places, const u64* a, u64* out, std::size_t words) noexcept {
+    std::size_t next = 0;  // bit of a
+    for (std::size_t i = 0; i < words; ++i) {
+        const u64 mask = places[i];
+        const std::size_t at = next / 64;
+        // Bits past the end of a are not asked for: at most as many were taken as have gone by.
+        u64 bits = a[at] >> (next % 64);
+        bits |= a[std::min(at + 1, words - 1)] << 1 << (63 - next % 64);
+        u64 placed = 0;
+        for (unsigned shift = 0; shift < 64; shift += 4) {
+            const u64 nibble = mask >> shift & 15;
+            placed |= u64{kDeposits.placed[nibble][bits & 15]} << shift;
+            bits >>= kDeposits.ones[nibble];
+            next += kDeposits.ones[nibble];
+        }
+        out[i] = placed;
+    }
+}
+
 void pack(const std::uint8_t* bytes, std::size_t length_bits, u64* out) noexcept {
     for (std::size_t begin = 0; begin < length_bits; begin += 64) {
         const std::size_t bits = std::min<std::size_t>(64, length_bits - begin);
@@ -279,6 +317,10 @@ void scale(const T* a, T factor, T* out, std::size_t count) noexcept {
     for (std::size_t i = 0; i < count; ++i) out[i] = a[i] * factor;
 }
 
+using Doubles [[gnu::vector_size(16)]] = double;
+using Counts [[gnu::vector_size(16)]] = std::int64_t;
+#include "scc.inl"
+
 }  // namespace
 
 void install_portable(KernelTable& table) noexcept {
@@ -294,6 +336,7 @@ void install_portable(KernelTable& table) noexcept {
     table.bit_not = bit_not;
     table.bit_mux = bit_mux;
     table.bit_transpose = bit_transpose;
+    table.bit_deposit = bit_deposit;
     table.pack = pack;
     table.unpack = unpack;
     table.stream_keys = stream_keys;
@@ -310,6 +353,7 @@ void install_portable(KernelTable& table) noexcept {
     table.max_f64 = max<double>;
     table.scale_f32 = scale<float>;
     table.scale_f64 = scale<double>;
+    table.scc = scc;
 }
 
 }  // namespace bitaxon::kernels

@@ -62,6 +62,8 @@ struct DenseProduct {
 ///
 /// - popcount, *_popcount: number of ones; xnor_popcount counts equal bits among length_bits.
 /// - bit_*: elementwise; bit_mux takes b where select is 1, a where it is 0.
+/// - bit_deposit: the k-th one of `places`, counted from 0, becomes bit k of a; zeros stay zero. `out`
+///   may be `places`, not a.
 /// - bit_transpose: bit i of out[j * out_stride] = bit j of in[i * in_stride] for i < rows, 0 from
 ///   there to 63, for j < columns; rows, columns <= 64. `out` may be `in` where both strides agree.
 /// - pack: bit t = bytes[t] != 0. unpack: bytes[t] = bit t, 0 or 1.
@@ -69,6 +71,8 @@ struct DenseProduct {
 /// - encode_threshold: bit t = sequence[t] < threshold, threshold in 0 ... 2^32.
 /// - dot, sum: lane l of 16 sums the elements with index % 16 == l in order; then lanes l and l + 8,
 ///   l + 4, l + 2, l + 1 are added; no fused multiply-add.
+/// - scc: out[j] = correlation (core/correlation.hpp) of streams of `length` bits, below 2^26, with
+///   `ones` and others[j] ones, both[j] of them at the same places; all whole numbers.
 /// - max: a quiet NaN if any element is NaN, -0 < +0, -infinity when empty.
 struct KernelTable {
 #define BITAXON_KERNEL(result, name, parameters) result(*name) parameters noexcept;
