@@ -211,6 +211,8 @@ class Sobol(_Stepped):
     _kind: ClassVar[str] = "sobol"
 
     def __post_init__(self) -> None:
+        if self.scramble is None and self.seed is not None:
+            raise InvalidValueError(f"seed: got {self.seed} without a scramble, expected 'shift' or 'owen' with it")
         if self.scramble is not None and self.seed is None:
             object.__setattr__(self, "seed", secrets.randbits(64))
         super().__post_init__()
@@ -340,6 +342,8 @@ class _Deterministic(Sequence):
         if operand < 0:
             raise InvalidValueError(f"operand: got {operand}, expected 0 or above")
         power: int = _to_int(self.period, "period") ** min(operand, 64)
+        if power > 2**61:
+            raise InvalidValueError(f"operand: got {operand}, expected period^operand of at most 2^61")
         return power
 
 
