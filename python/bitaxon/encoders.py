@@ -9,6 +9,8 @@ otherwise. Every bit is a function of the encoder, the stream's index and t alon
     w = bx.encode(W, 1024, encoder=bx.encoders.Sobol(2).per_stream(dimension=1))
 """
 
+from __future__ import annotations
+
 import operator
 import secrets
 from collections import abc

@@ -4,6 +4,8 @@ Streams are (n, ceil(length / 64)) uint64; results are float64. Raises ValueErro
 that disagree, ones past the length, and numbers outside the ranges named below; TypeError for other dtypes.
 """
 
+from __future__ import annotations
+
 import typing
 
 import numpy as np

@@ -8,6 +8,8 @@ others, NaN too, for other shapes, and for parameters outside the ranges that ar
     bx.plot.raster(bx.spikes.events(trains, 1000))
 """
 
+from __future__ import annotations
+
 import typing
 
 import numpy as np

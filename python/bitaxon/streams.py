@@ -1,5 +1,7 @@
 """Packed streams that know what their bits are made from."""
 
+from __future__ import annotations
+
 import typing
 
 import numpy as np
