@@ -11,7 +11,7 @@ import typing
 
 import numpy as np
 
-from .errors import InvalidValueError
+from .errors import InvalidTypeError, InvalidValueError
 
 if typing.TYPE_CHECKING:
     import asyncio
@@ -127,10 +127,17 @@ def forward_stream(
     model: typing.Any, batches: collections.abc.Iterable[typing.Any], in_flight: typing.Any, seed: typing.Any, first_sample: typing.Any, context: typing.Any
 ) -> collections.abc.Iterator[typing.Any]:
     """The generator behind forward_stream; refuses wrong arguments before its first step."""
-    count = operator.index(in_flight)
+    count = _to_int("in_flight", in_flight)
     if count < 1:
         raise InvalidValueError(f"in_flight: got {count}, expected 1 or more")
-    return _results(model, iter(batches), count, seed, operator.index(first_sample), context)
+    return _results(model, iter(batches), count, seed, _to_int("first_sample", first_sample), context)
+
+
+def _to_int(name: str, value: typing.Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise InvalidTypeError(f"{name}: got {type(value).__name__}, expected an int") from None
 
 
 def _next_result(waiting: "collections.deque[Future[typing.Any]]") -> typing.Any:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._bitaxon import Circuit, built_in_circuit, built_in_circuits
+from ._arrays import spread
 from .errors import InvalidValueError
 
 
@@ -115,7 +116,7 @@ class BuiltInCircuits(abc.Mapping[str, Circuit]):
         size, basis = _BASES[name]
         built_in_circuit(name, parameters)
         x = np.arange(256) / 256
-        wanted = np.broadcast_to(np.asarray(function(x), dtype=np.float64), x.shape)
+        wanted = spread("function", function(x), x.shape)
         if not (np.isfinite(wanted).all() and wanted.min() >= 0 and wanted.max() <= 1):
             raise InvalidValueError(f"function: got {wanted.min():g} to {wanted.max():g}, expected values in [0, 1]")
         columns = basis(x, parameters.get(size, self.info(name).parameters[size]))

@@ -101,10 +101,16 @@ def compose(
 
 class _Composer:
     def __init__(self, text: str, sources: abc.Mapping[str, typing.Hashable] | None, depth: int) -> None:
+        if not isinstance(text, str):
+            raise InvalidTypeError(f"text: got {type(text).__name__}, expected a str")
+        if sources is not None and not isinstance(sources, abc.Mapping):
+            raise InvalidTypeError(f"sources: got {type(sources).__name__}, expected a mapping of names")
         try:
             self.tree = ast.parse(text)
         except SyntaxError as error:
             raise InvalidValueError(f"text, line {error.lineno}: got {error.msg}, expected name = operation(...)") from None
+        except ValueError as error:  # of a NUL
+            raise InvalidValueError(f"text: got {error}, expected name = operation(...)") from None
         self.sources = dict(sources or {})
         self.depth = depth
         self.wires: dict[str, _Wire] = {}

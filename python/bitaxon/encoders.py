@@ -9,6 +9,8 @@ otherwise. Every bit is a function of the encoder, the stream's index and t alon
     w = bx.encode(W, 1024, encoder=bx.encoders.Sobol(2).per_stream(dimension=1))
 """
 
+from __future__ import annotations
+
 import operator
 import secrets
 from collections import abc
@@ -211,6 +213,8 @@ class Sobol(_Stepped):
     _kind: ClassVar[str] = "sobol"
 
     def __post_init__(self) -> None:
+        if self.scramble is None and self.seed is not None:
+            raise InvalidValueError(f"seed: got {self.seed} without a scramble, expected 'shift' or 'owen' with it")
         if self.scramble is not None and self.seed is None:
             object.__setattr__(self, "seed", secrets.randbits(64))
         super().__post_init__()
@@ -340,6 +344,8 @@ class _Deterministic(Sequence):
         if operand < 0:
             raise InvalidValueError(f"operand: got {operand}, expected 0 or above")
         power: int = _to_int(self.period, "period") ** min(operand, 64)
+        if power > 2**61:
+            raise InvalidValueError(f"operand: got {operand}, expected period^operand of at most 2^61")
         return power
 
 

@@ -1,5 +1,7 @@
 """evaluate(): expressions over the names of the caller."""
 
+from __future__ import annotations
+
 import difflib
 import functools
 import sys

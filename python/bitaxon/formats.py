@@ -6,6 +6,8 @@ length, TypeError for other dtypes. Conversions by bits (to_bipolar) keep the st
 reencode counts them and draws others.
 """
 
+from __future__ import annotations
+
 import typing
 
 import numpy as np

@@ -10,6 +10,8 @@ gradient through the noise, to make less of it.
     network.forward_batch(X_test)
 """
 
+from __future__ import annotations
+
 import dataclasses
 import operator
 import typing

@@ -5,7 +5,8 @@ bitaxon.function or bitaxon.rule traces they write themselves down.
 """
 
 import inspect
-from typing import Any, Callable
+import operator
+from typing import Any, Callable, SupportsIndex
 
 from .errors import InvalidTypeError
 from .expressions import evaluate
@@ -69,6 +70,13 @@ __all__ = [
 ]
 
 
+def _literal(octaves: SupportsIndex) -> int:
+    try:
+        return operator.index(octaves)
+    except TypeError:
+        raise InvalidTypeError(f"octaves: got {type(octaves).__name__}, expected an int") from None
+
+
 def _define(name: str, parameters: str, doc: str) -> Callable[..., Any]:
     names = parameters.split()
     text = f"{name}({', '.join(names)})"
@@ -78,7 +86,11 @@ def _define(name: str, parameters: str, doc: str) -> Callable[..., Any]:
             raise InvalidTypeError(f"{name}: got {len(arguments)} arguments, expected {len(names)}")
         if not arguments or any(isinstance(argument, Symbol) for argument in arguments):
             return apply_function(name, *arguments)
-        return evaluate(text, local_dict=dict(zip(names, arguments)), global_dict={})
+        values = dict(zip(names, arguments))
+        if "octaves" in values:  # a literal of the text
+            written = text.replace("octaves", repr(_literal(values.pop("octaves"))))
+            return evaluate(written, local_dict=values, global_dict={})
+        return evaluate(text, local_dict=values, global_dict={})
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = f"{text}: {doc}"
@@ -131,8 +143,8 @@ perlin2 = _define("perlin2", "x y", "Perlin noise in the plane.")
 perlin3 = _define("perlin3", "x y z", "Perlin noise in space.")
 simplex2 = _define("simplex2", "x y", "Simplex noise in the plane.")
 simplex3 = _define("simplex3", "x y z", "Simplex noise in space.")
-fbm2 = _define("fbm2", "x y octaves", "Fractal noise in the plane; octaves is a literal.")
-fbm3 = _define("fbm3", "x y z octaves", "Fractal noise in space; octaves is a literal.")
+fbm2 = _define("fbm2", "x y octaves", "Fractal noise in the plane; octaves is a whole number, 1 to 16.")
+fbm3 = _define("fbm3", "x y z octaves", "Fractal noise in space; octaves is a whole number, 1 to 16.")
 sdf_circle = _define("sdf_circle", "x y radius", "Signed distance to a circle around the origin.")
 sdf_box = _define("sdf_box", "x y half_width half_height", "Signed distance to a box around the origin.")
 smoothstep = _define("smoothstep", "low high x", "0 below low, 1 above high, a smooth step between.")

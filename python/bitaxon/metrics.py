@@ -4,12 +4,15 @@ Streams are (n, ceil(length / 64)) uint64; results are float64. Raises ValueErro
 that disagree, ones past the length, and numbers outside the ranges named below; TypeError for other dtypes.
 """
 
+from __future__ import annotations
+
 import typing
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _bitaxon
+from ._arrays import spread
 from .errors import InvalidTypeError, InvalidValueError
 
 __all__ = [
@@ -109,8 +112,8 @@ def summarise_errors(
     """Of independent runs: mean and root mean square of estimates - expected, (n,) both, and two-sided intervals,
     Student's (1908) for the bias, the central limit theorem's for the mean square. n is 2 or more, numbers finite,
     confidence in (0, 1); ValueError otherwise."""
-    wanted = np.broadcast_to(np.asarray(expected, dtype=np.float64), np.shape(estimates))
-    return ErrorSummary(*_bitaxon._summarise_errors(estimates, np.ascontiguousarray(wanted), confidence))
+    wanted = spread("expected", expected, np.shape(estimates))
+    return ErrorSummary(*_bitaxon._summarise_errors(estimates, wanted, confidence))
 
 
 def _steps(name: str, numbers: npt.ArrayLike) -> _Words:

@@ -1,6 +1,8 @@
 """Pictures of spikes and membranes. They draw into the axes that they are given, return what they drew,
 and never show it."""
 
+from __future__ import annotations
+
 from collections import abc
 from typing import Any, Optional, Union
 

@@ -88,8 +88,9 @@ class Spikes:
     def dense(self) -> npt.NDArray[np.bool_]:
         """(steps, n_neurons): whether each neuron spiked in each step."""
         flat = np.ascontiguousarray(self.bits).astype("<u8", copy=False).view(np.uint8)
-        used = np.ascontiguousarray(flat.reshape(self.steps, -1)[:, : -(-self.n_neurons // 8)])
-        bits = np.unpackbits(used, bitorder="little").reshape(self.steps, -1)  # by rows it is ten times slower
+        used = np.ascontiguousarray(flat[:, : -(-self.n_neurons // 8)])
+        flat_bits = np.unpackbits(used, bitorder="little")  # by rows it is ten times slower
+        bits = flat_bits.reshape(used.shape[0], 8 * used.shape[1])
         return bits[:, : self.n_neurons].astype(np.bool_)
 
     def __len__(self) -> int:

@@ -24,7 +24,10 @@ class BuiltInRules(abc.Mapping[str, Rule]):
         return built_in_rule(name, parameters)
 
     def __getitem__(self, name: str) -> Rule:
-        return built_in_rule(name)
+        try:
+            return built_in_rule(name)
+        except InvalidValueError as error:
+            raise KeyError(str(error)) from None
 
     def __getattr__(self, name: str) -> Rule:
         if name.startswith("_"):

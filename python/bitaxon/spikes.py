@@ -8,12 +8,16 @@ others, NaN too, for other shapes, and for parameters outside the ranges that ar
     bx.plot.raster(bx.spikes.events(trains, 1000))
 """
 
+from __future__ import annotations
+
 import typing
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _bitaxon
+from ._arrays import spread
+from .errors import InvalidValueError
 from .results import Spikes
 from .streams import Streams
 
@@ -140,11 +144,16 @@ def decode_delta(
     threshold  above 0
     start      the first value of each signal, or of all, finite
     """
-    signals = np.broadcast_to(np.asarray(start, dtype=np.float64), np.shape(trains)[:-2] or (1,))
-    return _bitaxon._decode_delta(trains, steps, threshold, signals)
+    first = spread("start", start, np.shape(trains)[:-2] or (1,))
+    return _bitaxon._decode_delta(trains, steps, threshold, first)
 
 
 def events(trains: npt.NDArray[np.uint64], steps: int, *, dt: float = 1e-3) -> Spikes:
-    """Trains as the Spikes that a Population records: for plots, and for who spiked when."""
+    """Trains as the Spikes that a Population records: for plots, and for who spiked when.
+
+    dt  seconds of a step, above 0
+    """
+    if not dt > 0:
+        raise InvalidValueError(f"dt: got {dt}, expected above 0, in seconds")
     bits = _bitaxon.unpack(trains, steps).reshape(-1, steps)
     return Spikes(_bitaxon.pack(np.ascontiguousarray(bits.T)), len(bits), dt=dt)

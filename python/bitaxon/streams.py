@@ -1,11 +1,14 @@
 """Packed streams that know what their bits are made from."""
 
+from __future__ import annotations
+
 import typing
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _bitaxon
+from .errors import InvalidShapeError, InvalidTypeError
 
 __all__ = ["Streams", "check_independent"]
 
@@ -31,8 +34,13 @@ class Streams(_Words):
     def __new__(
         cls, words: npt.NDArray[np.uint64], sources: typing.Optional[npt.NDArray[np.uint64]] = None
     ) -> "Streams":
-        streams = np.asarray(words).view(cls)
+        array = np.asarray(words)
+        if array.dtype != np.uint64:
+            raise InvalidTypeError(f"words: got dtype {array.dtype}, expected uint64")
+        streams = array.view(cls)
         streams.sources = None if sources is None else np.asarray(sources, dtype=np.uint64)
+        if streams.sources is not None and streams.sources.shape != array.shape[:-1]:
+            raise InvalidShapeError(f"sources: got shape {streams.sources.shape}, expected {array.shape[:-1]}")
         return streams
 
     def __getitem__(self, key: typing.Any) -> typing.Any:
@@ -75,7 +83,15 @@ class Streams(_Words):
 def _picks_streams(key: typing.Any, ndim: int) -> bool:
     # Whether the words of each stream stay as they are.
     keys = key if isinstance(key, tuple) else (key,)
-    return len(keys) < ndim and not any(k is None or k is Ellipsis for k in keys)
+    return sum(map(_axes_of, keys)) < ndim and not any(k is None or k is Ellipsis for k in keys)
+
+
+def _axes_of(key: typing.Any) -> int:
+    # A mask takes as many axes as it has, any other index one.
+    if isinstance(key, (int, slice)):
+        return 1
+    index = np.asarray(key)
+    return index.ndim if index.dtype == np.bool_ else 1
 
 
 def check_independent(a: npt.NDArray[np.uint64], b: npt.NDArray[np.uint64]) -> None:

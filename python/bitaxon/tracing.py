@@ -1,6 +1,8 @@
 """Small Python functions to expressions and rules: they are called once, with symbols that write down
 what is done to them."""
 
+from __future__ import annotations
+
 import inspect
 import itertools
 from collections import abc

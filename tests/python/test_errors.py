@@ -181,6 +181,21 @@ CASES = {
     "masked words": (TypeError, lambda _: bx.unpack(np.ma.masked_array(np.zeros(1, np.uint64)), 64)),
     "masked values": (TypeError, lambda _: bx.encode(np.ma.masked_array(X[0]), 64)),
     "path of a number": (TypeError, lambda l: bx.Network([l]).save(3)),
+    "in_flight of a float": (TypeError, lambda l: l.forward_stream([X], in_flight=1.5)),
+    "words of another dtype": (TypeError, lambda _: bx.Streams(np.zeros(1, np.int64))),
+    "sources of other streams": (ValueError, lambda _: bx.Streams(np.zeros((2, 1), np.uint64), [1])),
+    "composed None": (TypeError, lambda _: bx.compose(None)),
+    "composed NUL": (ValueError, lambda _: bx.compose("y = multiply(a, b)\0")),
+    "composed sources": (TypeError, lambda _: bx.compose("y = multiply(a, b)", sources=[1])),
+    "octaves": (TypeError, lambda _: bx.fbm2(0.1, 0.2, 1.5)),
+    "values of a function": (ValueError, lambda _: bx.circuits.coefficients("bernstein", lambda x: [1, 2])),
+    "steps of no time": (ValueError, lambda _: bx.spikes.events(np.zeros((1, 1), np.uint64), 3, dt=0)),
+    "start of other signals": (ValueError, lambda _: bx.spikes.decode_delta(
+        np.zeros((2, 2, 1), np.uint64), 10, 0.1, [1, 2, 3])),
+    "expected of other estimates": (ValueError, lambda _: bx.metrics.summarise_errors([1, 2, 3], [1, 2])),
+    "estimates that are text": (TypeError, lambda _: bx.metrics.summarise_errors([1, 2, 3], "no")),
+    "seed without scramble": (ValueError, lambda _: bx.encoders.Sobol(seed=1)),
+    "operand": (ValueError, lambda _: bx.encoders.Rotation(16, 100)),
 }  # fmt: skip
 
 

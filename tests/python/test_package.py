@@ -107,13 +107,21 @@ def test_a_wrong_tier_in_the_environment_is_an_error_and_no_traceback():
     assert "InvalidValueError: BITAXON_TIER: got" in done.stderr
 
 
-def test_readme_snippets_run(tmp_path, monkeypatch):
-    snippets = re.findall(r"^```python\n(.*?)^```", (REPOSITORY / "README.md").read_text(), re.S | re.M)
+@pytest.mark.parametrize("page", ["README.md", "docs/language.md"])
+def test_snippets_run(page, tmp_path, monkeypatch):
+    snippets = re.findall(r"^```python\n(.*?)^```", (REPOSITORY / page).read_text(), re.S | re.M)
     assert snippets
     monkeypatch.chdir(tmp_path)
-    names = {"__name__": "readme"}
+    names = {"__name__": "snippets"}
     for number, snippet in enumerate(snippets, 1):
-        exec(compile(snippet, f"README.md, snippet {number}", "exec"), names)
+        exec(compile(snippet, f"{page}, snippet {number}", "exec"), names)
+
+
+def test_the_page_of_texts_names_all_that_there_is():
+    page = (REPOSITORY / "docs/language.md").read_text()
+    for name in bx.math.__all__:
+        assert f"`{name}`" in page or f"`{name}()`" in page
+    assert ", ".join(bx.rules) in page.replace("\n", " ")
 
 
 def test_the_digits_example_keeps_its_promises(tmp_path):

@@ -50,6 +50,7 @@ def test_a_population_spikes_when_the_equation_says(n):
     assert list(zip(spikes.index, spikes.step)) == expected
     np.testing.assert_allclose(pop.v, v, rtol=1e-12)
     assert spikes.bits.shape == (500, -(-n // 64)) and spikes.steps == 500 and spikes.n_neurons == n
+    assert bx.Population(70, LIF).run(0, 0).dense().shape == (0, 70)
     assert len(spikes) == spikes.dense().sum() and (spikes.time == spikes.step * 1e-4).all()
     assert np.allclose(spikes.rates, spikes.dense().sum(0) / 0.05)
     index, step = np.nonzero(spikes.dense().T)
@@ -232,7 +233,10 @@ def test_built_in_rules_are_found_by_name():
     assert bx.rules.LIF.name == bx.rules["lif"].name == "LIF" and len(bx.rules) >= 15
     assert bx.rules("LIF", tau_mem=0.5).parameters["tau_mem"] == 0.5
     with pytest.raises(ValueError, match="LIF"):
+        bx.rules("LIFF")
+    with pytest.raises(KeyError, match="LIF"):
         bx.rules["LIFF"]
+    assert bx.rules.get("LIFF") is None and bx.circuits.get("LIFF") is None
     with pytest.raises(AttributeError):
         bx.rules.nothing_of_that_name
 

@@ -107,6 +107,7 @@ def test_the_functions_of_the_language_take_arrays(rng):
     x = rng.random(10)
     assert np.allclose(bx.erf(x), [math.erf(v) for v in x], rtol=1e-15)
     assert bx.clip(5, 0, 1) == 1.0 and bx.math.max(2, 3) == 3.0
+    assert bx.fbm2(0.1, np.array([0.2]), 3)[0] == bx.evaluate("fbm2(0.1, 0.2, 3)")
     assert str(inspect.signature(bx.lerp)) == "(a, b, t, /)"
 
 

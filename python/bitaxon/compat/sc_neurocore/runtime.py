@@ -18,7 +18,7 @@ def context() -> typing.Optional[_bitaxon.ExecutionContext]:
 def set_num_threads(n: typing.SupportsIndex) -> None:
     """Threads of the calls from now on: also later ones, unlike the engine's. 0: one for each core."""
     global _context
-    count = whole("n", n, 0, 2**16)
+    count = whole("n", n, 0, 4096)
     _context = _bitaxon.ExecutionContext(threads=count) if count else None
 
 
