@@ -22,28 +22,36 @@ void for_runs(std::size_t first, std::size_t count, Call call) {
 
 }  // namespace
 
+std::size_t BitPanels::word_count(std::size_t neurons, std::size_t words) noexcept {
+    return (neurons + kPanelNeurons - 1) / kPanelNeurons * kPanelNeurons * padded_words(words);
+}
+
 BitPanels::BitPanels(std::size_t neurons, std::size_t words)
     : neurons_(neurons), words_(padded_words(words)), stride_(words_ * kPanelNeurons),
-      panels_((neurons + kPanelNeurons - 1) / kPanelNeurons * stride_) {}
+      owned_(word_count(neurons, words)), panels_(owned_.data()) {}
+
+BitPanels::BitPanels(std::size_t neurons, std::size_t words, std::uint64_t* memory)
+    : neurons_(neurons), words_(padded_words(words)), stride_(words_ * kPanelNeurons),
+      panels_(std::fill_n(memory, word_count(neurons, words), 0) - word_count(neurons, words)) {}
 
 void BitPanels::write(std::size_t neuron, std::size_t first, const std::uint64_t* words,
                       std::size_t count) {
     for_runs(first, count, [&](std::size_t k, std::size_t run) {
-        std::copy_n(words + k, run, panels_.data() + index(neuron, first + k));
+        std::copy_n(words + k, run, panels_ + index(neuron, first + k));
     });
 }
 
 void BitPanels::read(std::size_t neuron, std::size_t first, std::uint64_t* words,
                      std::size_t count) const {
     for_runs(first, count, [&](std::size_t k, std::size_t run) {
-        std::copy_n(panels_.data() + index(neuron, first + k), run, words + k);
+        std::copy_n(panels_ + index(neuron, first + k), run, words + k);
     });
 }
 
 kernels::DenseProduct BitPanels::slice(std::size_t first_neuron, std::size_t neuron_count,
                                        std::size_t first, std::size_t count) const noexcept {
     kernels::DenseProduct product{};
-    product.panels = panels_.data() + index(first_neuron, first);
+    product.panels = panels_ + index(first_neuron, first);
     product.panel_stride = stride_;
     product.neuron_count = neuron_count;
     product.words = count;

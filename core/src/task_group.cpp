@@ -12,19 +12,19 @@
 namespace bitaxon {
 namespace {
 
-constexpr std::size_t kWaitingPerThread = 16;  // chunks; more are run by who makes them
+constexpr std::size_t kWaitingPerThread = 8;  // chunks; more tasks are run by who makes them
 constexpr auto kTimeSlice = std::chrono::milliseconds(2);
 constexpr std::int64_t kBetweenSmallChunks = 2000;  // nanoseconds
 constexpr int kSpins = 300;                         // looks around before who waits goes to sleep
-constexpr int kMostNested = 16;  // chunks that run on one stack, begun by one another's tasks
+constexpr int kMostNested = 16;    // tasks that run on one stack, begun by one another
+constexpr std::size_t kAhead = 4;  // cells fetched before they are needed
 
 thread_local constinit int nested = 0;
 
 }  // namespace
 
-struct TaskGroup::Chunk {
-    std::array<Slot, kChunk> slots;
-    std::size_t count = 0;
+struct TaskGroup::Chunk : Tasks {
+    std::size_t count = 0;  // of cells
     std::atomic<std::size_t> next{0};
     std::size_t users = 0;  // threads that take tasks from it
 
@@ -68,27 +68,20 @@ struct TaskGroup::Core : std::enable_shared_from_this<Core> {
         return new Chunk;
     }
 
-    // Has others run the chunk, whose tasks are counted as pending; or the caller, as its user, if
-    // too many wait.
-    bool push(Chunk* chunk) {
+    // Has others run the chunk, whose tasks are counted as pending.
+    void push(Chunk* chunk) {
         chunk->next.store(0, std::memory_order_relaxed);
         Runner* runner = nullptr;
         {
             const std::lock_guard guard(lock);
-            if (nested < kMostNested && waiting.size() >= most_waiting()) {
-                if (!context.on_worker()) maker_helps = true;
-                begin(chunk);
-                return false;
-            }
             waiting.push_back(chunk);
-            look_at_maker();
-            set_hungry(false);
+            look_at_supply();
+            if (waiting.size() >= most_waiting() && !context.on_worker()) maker_helps = true;
             runner = take_runner();
         }
         epoch.fetch_add(1, std::memory_order_seq_cst);
         if (sleepers.load(std::memory_order_seq_cst) != 0) wake();
         start(runner);
-        return true;
     }
 
     // A chunk to take tasks from, as its user: one that waits, or one that others have begun. A
@@ -102,9 +95,9 @@ struct TaskGroup::Core : std::enable_shared_from_this<Core> {
             if (!waiting.empty()) {
                 chunk = waiting.front();
                 waiting.pop_front();
-                look_at_maker();
-                set_hungry(waiting.empty());
-                begin(chunk);
+                look_at_supply();
+                chunk->users = 1;
+                begun.push_back(chunk);
             } else {
                 const auto found = std::ranges::find_if(
                     begun, [](const Chunk* other) { return other->has_more(); });
@@ -118,22 +111,29 @@ struct TaskGroup::Core : std::enable_shared_from_this<Core> {
         return chunk;
     }
 
+    void run(void* place, Call call) noexcept {
+        try {
+            call(place, !job.cancelled());
+        } catch (...) {
+            fail(std::current_exception());
+        }
+    }
+
     void run(Chunk* chunk) noexcept {
         std::size_t done = 0;
         for (;;) {
             const std::size_t k = chunk->next.fetch_add(1, std::memory_order_relaxed);
             if (k >= chunk->count) break;
-            // Another core wrote the tasks: the next one comes while this one runs.
-            __builtin_prefetch(&chunk->slots[std::min(k + 1, kChunk - 1)]);
-            Slot& slot = chunk->slots[k];
-            try {
-                slot.call(slot.place.data(), !job.cancelled());
-            } catch (...) {
-                fail(std::current_exception());
-            }
+            // Another core wrote the tasks: the next ones come while this one runs.
+            __builtin_prefetch(chunk->place(std::min(k + kAhead, kChunk - 1)));
+            if (const Call call = chunk->calls[k]) run(chunk->place(k), call);
             ++done;
         }
         leave(chunk);
+        finish(done);
+    }
+
+    void finish(std::size_t done) noexcept {
         if (pending.fetch_sub(done, std::memory_order_acq_rel) == done && done != 0) wake();
     }
 
@@ -191,7 +191,7 @@ struct TaskGroup::Core : std::enable_shared_from_this<Core> {
     // On lines of their own: what every task reads, and what every chunk writes.
     const ExecutionContext context;
     Job job;
-    std::atomic<bool> hungry{true};  // nothing waits
+    std::atomic<Supply> supply{Supply::none};
     alignas(64) std::atomic<std::size_t> pending{0};
     alignas(64) SpinLock lock;
     std::exception_ptr error;  // with the lock
@@ -199,14 +199,14 @@ struct TaskGroup::Core : std::enable_shared_from_this<Core> {
   private:
     // The following with the lock.
 
-    void set_hungry(bool is) noexcept {
-        if (hungry.load(std::memory_order_relaxed) != is)
-            hungry.store(is, std::memory_order_relaxed);
-    }
-
-    void begin(Chunk* chunk) {
-        chunk->users = 1;
-        begun.push_back(chunk);
+    // Who makes tasks helps while there are plenty.
+    void look_at_supply() noexcept {
+        const Supply now = waiting.empty()                    ? Supply::none
+                           : waiting.size() >= most_waiting() ? Supply::plenty
+                                                              : Supply::some;
+        if (supply.load(std::memory_order_relaxed) != now)
+            supply.store(now, std::memory_order_relaxed);
+        if (waiting.size() < most_waiting() / 2) maker_helps = false;
     }
     // A thread of its own that runs chunks does so instead of a worker: one thread more than the
     // context has would take turns with the thread that makes the tasks, and workers run dry.
@@ -216,10 +216,6 @@ struct TaskGroup::Core : std::enable_shared_from_this<Core> {
     }
     std::size_t running() const noexcept { return runners.size() - idle.size(); }
     bool is_surplus() const noexcept { return running() > most_running(); }
-    // Who makes tasks helps while there are plenty.
-    void look_at_maker() noexcept {
-        if (waiting.size() < most_waiting() / 2) maker_helps = false;
-    }
     Runner* take_runner() noexcept {
         if (running() >= most_running()) return nullptr;
         Runner* runner = idle.back();
@@ -268,7 +264,7 @@ struct TaskGroup::Core : std::enable_shared_from_this<Core> {
     std::vector<Chunk*> begun;  // by users who are not through
     std::vector<Chunk*> spare;
     std::vector<Runner*> idle;
-    bool maker_helps = false;  // runs chunks, as there were too many
+    bool maker_helps = false;  // runs tasks, as there were too many
     std::size_t helpers = 0;   // threads that wait and are no workers
 
     std::atomic<std::size_t> epoch{0};
@@ -281,7 +277,7 @@ struct TaskGroup::Core : std::enable_shared_from_this<Core> {
 };
 
 TaskGroup::TaskGroup(const ExecutionContext& context, std::stop_token stop)
-    : core_(std::make_shared<Core>(context, std::move(stop))), hungry_(core_->hungry) {}
+    : core_(std::make_shared<Core>(context, std::move(stop))), supply_(core_->supply) {}
 
 TaskGroup::~TaskGroup() {
     cancel();
@@ -289,16 +285,24 @@ TaskGroup::~TaskGroup() {
         wait();
     } catch (...) {  // nobody asks any more
     }
-    delete open_;
+    delete static_cast<Chunk*>(open_);
 }
 
 void TaskGroup::cancel() noexcept { core_->job.cancel(); }
 const Job& TaskGroup::job() const noexcept { return core_->job; }
 
-TaskGroup::Slot& TaskGroup::next_slot() {
-    if (open_ == nullptr) open_ = core_->take_chunk();
-    return open_->slots[open_count_];
+bool TaskGroup::may_run_now() noexcept { return nested < kMostNested; }
+
+// Pending meanwhile, like any other: a thread that the task tells of may wait for it.
+void TaskGroup::run_now(void* place, Call task) noexcept {
+    core_->pending.fetch_add(1, std::memory_order_relaxed);
+    ++nested;
+    core_->run(place, task);
+    --nested;
+    core_->finish(1);
 }
+
+void TaskGroup::open_chunk() { open_ = core_->take_chunk(); }
 
 // To hand over takes about as long as to fill a chunk. Single tasks of who makes them that fast
 // would keep one worker hungry, and their maker from ever helping.
@@ -310,16 +314,13 @@ bool TaskGroup::is_due() noexcept {
 }
 
 void TaskGroup::close(std::unique_lock<SpinLock>& lock) {
-    Chunk* chunk = std::exchange(open_, nullptr);
+    auto* chunk = static_cast<Chunk*>(std::exchange(open_, nullptr));
     chunk->count = std::exchange(open_count_, 0);
     // With the lock: at no moment are the tasks neither in the open chunk nor pending, so a thread
     // that gave one of them can't find the group done.
     core_->pending.fetch_add(chunk->count, std::memory_order_relaxed);
     lock.unlock();
-    if (core_->push(chunk)) return;
-    ++nested;
-    core_->run(chunk);
-    --nested;
+    core_->push(chunk);
 }
 
 void TaskGroup::wait() {

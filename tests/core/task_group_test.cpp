@@ -30,7 +30,7 @@ INSTANTIATE_TEST_SUITE_P(Threads, TaskGroupThreads, testing::Values(1, 2, 5));
 
 TEST_P(TaskGroupThreads, EveryTaskRunsOnce) {
     TaskGroup group(context);
-    for (const std::size_t count : {0u, 1u, 31u, 32u, 33u, 50'000u}) {
+    for (const std::size_t count : {0u, 1u, 126u, 127u, 128u, 129u, 50'000u}) {
         std::vector<std::atomic<int>> runs(count);
         for (std::size_t k = 0; k < count; ++k) group.run([&runs, k] { runs[k].fetch_add(1); });
         group.wait();
@@ -97,10 +97,11 @@ TEST_P(TaskGroupThreads, LargeAndThrowingClosuresAreDestroyedOnce) {
         TaskGroup group(context);
         for (int k = 0; k < 100; ++k) {
             group.run([owned, &sum] { sum.fetch_add(*owned); });
+            group.run([owned, &sum, two_cells = std::array<int, 6>{1}] { sum += two_cells[0]; });
             group.run([owned, &sum, large = std::array<int, 50>{1}] { sum.fetch_add(large[0]); });
         }
         group.wait();
-        EXPECT_EQ(sum, 200);
+        EXPECT_EQ(sum, 300);
         EXPECT_EQ(owned.use_count(), 1);
 
         for (int k = 0; k < 100; ++k)
@@ -112,8 +113,21 @@ TEST_P(TaskGroupThreads, LargeAndThrowingClosuresAreDestroyedOnce) {
         EXPECT_THROW(group.wait(), Error);
         group.run([owned, &sum] { sum = -1; });
     }
-    EXPECT_EQ(sum, 200);
+    EXPECT_EQ(sum, 300);
     EXPECT_EQ(owned.use_count(), 1);
+}
+
+// Workers wait for a task that the maker must run: it does once enough others are there.
+TEST_P(TaskGroupThreads, WhoMakesTooManyTasksRunsThemAndKeepsTheirErrors) {
+    std::atomic<bool> helped{false};
+    TaskGroup group(context);
+    for (int k = 0; k < 100'000 && !helped; ++k)
+        group.run([&helped, maker = std::this_thread::get_id()] {
+            while (!helped && std::this_thread::get_id() != maker) std::this_thread::yield();
+            if (!helped.exchange(true)) throw std::range_error("the first one");
+        });
+    EXPECT_TRUE(helped);
+    EXPECT_THROW(group.wait(), std::range_error);
 }
 
 TEST_P(TaskGroupThreads, CancelEndsIt) {

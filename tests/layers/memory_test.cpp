@@ -1,5 +1,6 @@
 // Memory: nothing is allocated in steady state, and the peak does not depend on the number of
 // samples.
+#include <bitaxon/layers/attention.hpp>
 #include <bitaxon/layers/conv2d.hpp>
 #include <bitaxon/layers/network.hpp>
 
@@ -115,6 +116,28 @@ TEST_P(SteadyState, ForwardsOfAConvolutionAllocateNothing) {
         const std::span<double> out = std::span(y).first(layer.neurons());
         layer.forward(context, one, out);
         EXPECT_EQ(allocations_in([&] { layer.forward(context, one, out); }), 0) << name(coding);
+    }
+}
+
+TEST_P(SteadyState, ForwardsOfAttentionAllocateNothing) {
+    const ExecutionContext context({.threads = GetParam()});
+    const ValueOptions bipolar{.length = 256, .coding = Coding::bipolar, .seed = 1};
+    const ValueOptions unipolar{.length = 100, .seed = 1};
+    for (const AttentionOptions& options :
+         {AttentionOptions{.tokens = 20, .heads = 2, .head_width = 5, .streams = unipolar},
+          AttentionOptions{.tokens = 40, .head_width = 8, .causal = true, .streams = bipolar},
+          AttentionOptions{.tokens = 9, .head_width = 3, .queries = 17, .streams = bipolar}}) {
+        const Attention layer(options);
+        const std::vector<double> x = oracle::random_samples(layer, 5, 3);
+        std::vector<double> y(5 * layer.neurons());
+        for (int warm_up = 0; warm_up < 10; ++warm_up) layer.forward_batch(context, x, y);
+        for (int round = 0; round < 5; ++round)
+            EXPECT_EQ(allocations_in([&] { layer.forward_batch(context, x, y); }), 0)
+                << layer.repr() << ", round " << round;
+        const std::span<const double> one = std::span(x).first(layer.inputs());
+        const std::span<double> out = std::span(y).first(layer.neurons());
+        layer.forward(context, one, out);
+        EXPECT_EQ(allocations_in([&] { layer.forward(context, one, out); }), 0) << layer.repr();
     }
 }
 

@@ -45,13 +45,8 @@ Counts check_sizes(const AttentionOptions& o) {
 }  // namespace
 
 AttentionState::AttentionState(const AttentionOptions& o)
-    : State({.inputs = check_sizes(o).inputs, .rows = check_sizes(o).outputs, .fan_in = 0},
-            {.length = o.streams.length,
-             .coding = o.streams.coding,
-             .input_range = o.streams.input_range,
-             .seed = o.streams.seed,
-             .id = o.streams.id},
-            {nullptr, check_sizes(o).outputs, 0}, {}),
+    : KindOf({.inputs = check_sizes(o).inputs, .rows = check_sizes(o).outputs, .fan_in = 0},
+             common_options(o.streams), {nullptr, check_sizes(o).outputs, 0}, {}),
       options_(o) {}
 
 Sizes AttentionState::sizes() const {
@@ -77,26 +72,13 @@ AttentionState::Place AttentionState::place(Operand operand, std::size_t head) c
     return {queries() * width() + (part - 1) * width() + column, 2 * width()};
 }
 
-namespace {
-
-std::unique_ptr<Layer::State> make_state(const AttentionOptions& options) {
-    return std::make_unique<AttentionState>(options);
-}
-
-}  // namespace
-
-Attention::Attention(const AttentionOptions& options) : Layer(make_state(options)) {}
+Attention::Attention(const AttentionOptions& options)
+    : Layer(std::make_unique<AttentionState>(options)) {}
 
 AttentionOptions attention_options(const Layer& layer) {
-    const auto* state = dynamic_cast<const AttentionState*>(&Layer::State::of(layer));
-    if (state == nullptr)
-        throw_error(ErrorCode::invalid_type, "layer", layer.repr(), "an Attention");
-    AttentionOptions options = state->attention();
-    options.streams = {.length = state->options.length,
-                       .coding = state->options.coding,
-                       .input_range = state->options.input_range,
-                       .seed = state->options.seed,
-                       .id = state->options.id};
+    const auto& state = state_of_kind<AttentionState>(layer, "an Attention");
+    AttentionOptions options = state.attention();
+    options.streams = with_common(options.streams, state.options);
     return options;
 }
 

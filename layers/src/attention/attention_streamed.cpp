@@ -11,14 +11,19 @@ namespace bitaxon {
 namespace {
 
 class StreamedAttention final : public StreamedLayer {
+    // A Fill, which takes scratch.
+    auto encoder(std::size_t slot, std::uint64_t bits) const {
+        const std::uint64_t* inputs = thresholds_.data() + slot * attention_.inputs();
+        return attention_.encoder(
+            engine(), bases_[slot], bits, [inputs](std::size_t index) { return inputs[index]; },
+            scratch_);
+    }
+
   public:
     StreamedAttention(const ExecutionContext& context, const AttentionState& layer,
-                      std::size_t slots, std::uint64_t forward_seed, std::uint64_t first_sample)
-        : StreamedLayer(context.kernels(), layer, slots), attention_(layer), scores_(slots) {
-        for (std::size_t slot = 0; slot < slots; ++slot)
-            bases_.push_back(key_base(layer.stream_seed(forward_seed), layer.options.id,
-                                      Role::input, first_sample + slot));
-    }
+                      std::size_t slots, const ForwardNames& names)
+        : StreamedLayer(context, layer, slots, names), attention_(layer), scores_(slots),
+          scratch_(context.scratch(layer.scratch_bytes(1))) {}
 
     std::size_t feed(std::size_t slot, const double* values) override {
         if (scores_[slot].empty())
@@ -30,29 +35,36 @@ class StreamedAttention final : public StreamedLayer {
         for (const std::size_t slot : active) {
             if (scores_[slot].empty()) continue;
             const std::uint64_t bits = 64 * word + bits_in(word);
-            const AttentionState::Fill fill = encoder(slot, bits);
+            const std::size_t mark = scratch_.used();
+            const auto fill = encoder(slot, bits);
             for_blocks(bits, [&](AttentionState::Part part) {
+                const std::size_t block_mark = scratch_.used();
                 part.t = word;
                 part.words = 1;
                 std::int64_t* scores =
                     scores_[slot].data() +
                     (part.head * attention_.queries() + part.first) * attention_.tokens();
-                std::vector<std::uint64_t> thresholds(part.queries() * attention_.visible(part));
-                attention_.add_scores(engine(), fill, part, scores);
-                attention_.set_thresholds(part, scores, bits, thresholds.data());
-                attention_.add_values(engine(), fill, bases_[slot], part, thresholds.data(),
-                                      counts(slot));
+                auto* thresholds =
+                    scratch_.take<std::uint64_t>(part.queries() * attention_.visible(part));
+                attention_.add_scores(engine(), fill, part, scores, scratch_);
+                attention_.set_thresholds(part, scores, bits, thresholds, scratch_);
+                attention_.add_values(engine(), fill, bases_[slot], part, thresholds, counts(slot),
+                                      scratch_);
+                scratch_.rewind(block_mark);
             });
+            scratch_.rewind(mark);
         }
     }
 
     void read(std::size_t slot, std::uint64_t bits, double* out) const override {
         std::vector<std::int64_t> sums(attention_.outputs());
         if (scores_[slot].empty()) {
-            const AttentionState::Fill fill = encoder(slot, bits);
+            const std::size_t mark = scratch_.used();
+            const auto fill = encoder(slot, bits);
             for_blocks(bits, [&](const AttentionState::Part& part) {
-                attention_.attend(engine(), fill, bases_[slot], part, sums.data());
+                attention_.attend(engine(), fill, bases_[slot], part, sums.data(), scratch_);
             });
+            scratch_.rewind(mark);
         } else {
             std::copy_n(counts_.data() + slot * sums.size(), sums.size(), sums.data());
         }
@@ -61,17 +73,7 @@ class StreamedAttention final : public StreamedLayer {
     }
 
   private:
-    // Never asked: attention does not stop early.
-    double lead_variance(std::size_t, std::size_t, std::uint64_t) const override { return 0.0; }
-
-    Engine engine() const { return {kernels_, job_}; }
     std::int64_t* counts(std::size_t slot) { return counts_.data() + slot * attention_.outputs(); }
-
-    AttentionState::Fill encoder(std::size_t slot, std::uint64_t bits) const {
-        const std::uint64_t* inputs = thresholds_.data() + slot * attention_.inputs();
-        return attention_.encoder(engine(), bases_[slot], bits,
-                                  [inputs](std::size_t index) { return inputs[index]; });
-    }
 
     template <class Visit>
     void for_blocks(std::uint64_t bits, Visit visit) const {
@@ -81,18 +83,16 @@ class StreamedAttention final : public StreamedLayer {
     }
 
     const AttentionState& attention_;
-    const Job job_;
-    std::vector<std::uint64_t> bases_;
     std::vector<std::vector<std::int64_t>> scores_;  // of a slot that is fed
+    mutable Scratch scratch_;                        // given back after each use
 };
 
 }  // namespace
 
 std::unique_ptr<StreamedLayer> AttentionState::streamed(const ExecutionContext& context,
                                                         std::size_t slots,
-                                                        std::uint64_t forward_seed,
-                                                        std::uint64_t first_sample) const {
-    return std::make_unique<StreamedAttention>(context, *this, slots, forward_seed, first_sample);
+                                                        const ForwardNames& names) const {
+    return std::make_unique<StreamedAttention>(context, *this, slots, names);
 }
 
 }  // namespace bitaxon

@@ -83,15 +83,6 @@ LayerShape shape_of(const ConvGeometry& g) {
         .inputs = g.inputs(), .rows = o.filters, .fan_in = g.fan_in(), .positions = g.positions()};
 }
 
-std::unique_ptr<Layer::State> make_state(const Conv2dOptions& options,
-                                         MatrixView<const double> weights,
-                                         std::span<const double> bias,
-                                         const ExecutionContext& context) {
-    auto state = std::make_unique<Conv2dState>(options, weights, bias);
-    state->draw(context);
-    return state;
-}
-
 }  // namespace
 
 ConvGeometry::ConvGeometry(const Conv2dOptions& given)
@@ -115,11 +106,7 @@ std::pair<std::size_t, std::size_t> ConvGeometry::columns_inside(std::size_t x) 
 
 Conv2dState::Conv2dState(const Conv2dOptions& o, MatrixView<const double> matrix,
                          std::span<const double> biases)
-    : State(
-          shape_of(ConvGeometry(o)),
-          {o.length, o.coding, o.scale, o.activation, o.input_range, o.weight_scale, o.seed, o.id},
-          matrix, biases),
-      geometry(o) {}
+    : KindOf(shape_of(ConvGeometry(o)), common_options(o), matrix, biases), geometry(o) {}
 
 Sizes Conv2dState::sizes() const {
     const Conv2dOptions& o = geometry.options;
@@ -165,7 +152,7 @@ WeightLayout Conv2dState::layout() const {
 
 Conv2d::Conv2d(const Conv2dOptions& options, MatrixView<const double> weights,
                std::span<const double> bias, const ExecutionContext& context)
-    : Layer(make_state(options, weights, bias, context)) {}
+    : Layer(draw_state<Conv2dState>(context, options, weights, bias)) {}
 
 Conv2d::Conv2d(const Conv2dOptions& options, std::span<const double> weights,
                std::span<const double> bias, const ExecutionContext& context)
@@ -174,29 +161,13 @@ Conv2d::Conv2d(const Conv2dOptions& options, std::span<const double> weights,
                      "filters * (channels / groups * kernel.y * kernel.x)"),
              bias, context) {}
 
-namespace {
-
-const Conv2dState& conv2d_state(const Layer::State& state) {
-    const auto* conv = dynamic_cast<const Conv2dState*>(&state);
-    if (conv == nullptr) throw_error(ErrorCode::invalid_type, "layer", state.repr(), "a Conv2d");
-    return *conv;
-}
-
-}  // namespace
-
 Conv2dOptions conv2d_options(const Layer& layer) {
-    const Conv2dState& state = conv2d_state(Layer::State::of(layer));
-    Conv2dOptions options = state.geometry.options;
-    const CommonOptions& now = state.options;
-    options.input_range = now.input_range;
-    options.weight_scale = now.weight_scale;
-    options.seed = now.seed;
-    options.id = now.id;
-    return options;
+    const auto& state = state_of_kind<Conv2dState>(layer, "a Conv2d");
+    return with_common(state.geometry.options, state.options);
 }
 
 Extent2d conv2d_output(const Layer& layer) {
-    return conv2d_state(Layer::State::of(layer)).geometry.output;
+    return state_of_kind<Conv2dState>(layer, "a Conv2d").geometry.output;
 }
 
 }  // namespace bitaxon

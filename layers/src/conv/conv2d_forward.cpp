@@ -200,20 +200,17 @@ void Conv2dState::encode_band(const Engine& engine, const Samples& samples, std:
     scratch.rewind(mark);
 }
 
-void Conv2dState::encode_and_sum(const Engine& engine, const Samples& samples,
-                                 const std::uint64_t* key_bases, std::int64_t* counters,
-                                 Scratch& scratch) const {
+void Conv2dState::encode_and_sum(const Samples& samples, const SampleBlock& block) const {
     for (std::size_t r = 0; r < row_count(samples); ++r)
-        encode_band(engine, samples, r, key_bases[r],
-                    {0, geometry.output.y, counters + r * this->counters()}, scratch);
+        encode_band(block.engine, samples, r, block.key_bases[r],
+                    {0, geometry.output.y, block.counters + r * counters()}, block.scratch);
 }
 
-void Conv2dState::sum_streams(const Engine& engine, const StreamView& streams, const std::uint64_t*,
-                              std::int64_t* counters, Scratch& scratch) const {
+void Conv2dState::sum_streams(const StreamView& streams, const SampleBlock& block) const {
     const SignedPanels& panels = drawn->panels();
     const WeightLayout& layout = panels.layout();
     const Conv2dOptions& o = geometry.options;
-    auto* ring = scratch.take<std::uint64_t>(ring_words(layout.chunk_words(0)));
+    auto* ring = block.scratch.take<std::uint64_t>(ring_words(layout.chunk_words(0)));
     for (std::size_t r = 0; r < streams.rows; ++r)
         for (std::size_t chunk = 0; chunk < layout.chunks(); ++chunk) {
             const std::size_t words = layout.chunk_words(chunk);
@@ -231,8 +228,8 @@ void Conv2dState::sum_streams(const Engine& engine, const StreamView& streams, c
                     row += o.padding.x * geometry.group_channels * words;
                 }
             };
-            accumulate(engine, panels, chunk,
-                       {0, geometry.output.y, counters + r * this->counters()}, false, copy_row,
+            accumulate(block.engine, panels, chunk,
+                       {0, geometry.output.y, block.counters + r * counters()}, false, copy_row,
                        ring);
         }
 }
@@ -246,16 +243,15 @@ void Conv2dState::finish(std::int64_t* counters, const MatrixView<double>& outpu
 // Where there are fewer samples than threads, an image is cut into bands of output rows, each of
 // which encodes all rows that it needs.
 void Conv2dState::run(const ExecutionContext& context, const Samples& samples,
-                      const MatrixView<double>& outputs, std::uint64_t forward_seed,
-                      std::uint64_t first_sample, Job& job) const {
+                      const MatrixView<double>& outputs, const ForwardNames& names,
+                      Job& job) const {
     const std::size_t total = row_count(samples);
     const std::size_t workers = workers_for(context.threads(), nanoseconds(total));
     const std::size_t bands =
-        total >= workers ? 1 : std::min(geometry.output.y, (workers + total - 1) / total);
-    const std::size_t band_rows = (geometry.output.y + bands - 1) / bands;
+        total >= workers ? 1 : std::min(geometry.output.y, ceil_div(workers, total));
+    const std::size_t band_rows = ceil_div(geometry.output.y, bands);
     const std::size_t band_counters = counters_of(band_rows);
     const Engine engine{context.kernels(), job};
-    const std::uint64_t seed = stream_seed(forward_seed);
     const std::size_t bytes = scratch_bytes(1) + Scratch::bytes<std::int64_t>(band_counters);
     if (total * bands > 1) context.reserve_scratch(std::min(total * bands, workers), bytes);
     context.parallel_for(total * bands, [&](std::size_t piece) {
@@ -265,8 +261,7 @@ void Conv2dState::run(const ExecutionContext& context, const Samples& samples,
         Scratch scratch = context.scratch(bytes);
         const Band band{first, end, scratch.take<std::int64_t>(band_counters)};
         std::fill_n(band.counters, band_counters, 0);
-        const std::uint64_t base = key_base(seed, options.id, Role::input, first_sample + r);
-        encode_band(engine, samples, r, base, band, scratch);
+        encode_band(engine, samples, r, sample_key(names, r), band, scratch);
         finish_band(band, outputs.rows_from(r, 1));
         if (end == geometry.output.y && first < end) job.add_done(1);
     });

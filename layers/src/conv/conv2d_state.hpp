@@ -1,6 +1,7 @@
 // The insides of a convolution.
 #pragma once
 
+#include "../layer/function_ref.hpp"
 #include "../layer/layer_state.hpp"
 
 #include <bitaxon/layers/conv2d.hpp>
@@ -31,14 +32,13 @@ struct ConvGeometry {
     }
 };
 
-class Conv2dState final : public Layer::State {
+class Conv2dState final : public KindOf<Conv2dState> {
   public:
     Conv2dState(const Conv2dOptions& options, MatrixView<const double> matrix,
                 std::span<const double> biases);
 
     const ConvGeometry geometry;
 
-    std::unique_ptr<State> clone() const override { return std::make_unique<Conv2dState>(*this); }
     std::string_view type() const override { return "conv2d"; }
     Sizes sizes() const override;
     std::string call() const override;
@@ -48,19 +48,13 @@ class Conv2dState final : public Layer::State {
     std::size_t counters() const override { return counters_of(geometry.output.y); }
     std::size_t block_samples() const override;
     std::size_t scratch_bytes(std::size_t samples) const override;
-    void encode_and_sum(const Engine& engine, const Samples& samples,
-                        const std::uint64_t* key_bases, std::int64_t* counters,
-                        Scratch& scratch) const override;
-    void sum_streams(const Engine& engine, const StreamView& streams,
-                     const std::uint64_t* key_bases, std::int64_t* counters,
-                     Scratch& scratch) const override;
+    void encode_and_sum(const Samples& samples, const SampleBlock& block) const override;
+    void sum_streams(const StreamView& streams, const SampleBlock& block) const override;
     void finish(std::int64_t* counters, const MatrixView<double>& outputs) const override;
     void run(const ExecutionContext& context, const Samples& samples,
-             const MatrixView<double>& outputs, std::uint64_t forward_seed,
-             std::uint64_t first_sample, Job& job) const override;
+             const MatrixView<double>& outputs, const ForwardNames& names, Job& job) const override;
     std::unique_ptr<StreamedLayer> streamed(const ExecutionContext& context, std::size_t slots,
-                                            std::uint64_t forward_seed,
-                                            std::uint64_t first_sample) const override;
+                                            const ForwardNames& names) const override;
     void expect_sums(const kernels::KernelTable& kernels, const double* x, const double* values,
                      double* sums) const override;
     void pull_back(const double* x, const double* gradient, const double* values,
@@ -75,23 +69,8 @@ class Conv2dState final : public Layer::State {
     };
 
     /// Fills, for one row of the image and one chunk of time, the inside of a zeroed row: group
-    /// after group, column after column, the words of the group's channels side by side. Refers to
-    /// what it is made of: std::function would allocate.
-    class FillRow {
-      public:
-        template <class Fill>
-        FillRow(const Fill& fill)
-            : fill_(&fill), call_([](const void* f, std::size_t image_row, std::uint64_t* row) {
-                  (*static_cast<const Fill*>(f))(image_row, row);
-              }) {}
-        void operator()(std::size_t image_row, std::uint64_t* row) const {
-            call_(fill_, image_row, row);
-        }
-
-      private:
-        const void* fill_;
-        void (*call_)(const void*, std::size_t, std::uint64_t*);
-    };
+    /// after group, column after column, the words of the group's channels side by side.
+    using FillRow = FunctionRef<void(std::size_t image_row, std::uint64_t* row)>;
 
     /// Words of the rows that accumulate() keeps, for chunks of so many words, and of their
     /// numbers.

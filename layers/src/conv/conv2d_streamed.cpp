@@ -11,15 +11,11 @@ namespace {
 class StreamedConv2d final : public StreamedLayer {
   public:
     StreamedConv2d(const ExecutionContext& context, const Conv2dState& layer, std::size_t slots,
-                   std::uint64_t forward_seed, std::uint64_t first_sample)
-        : StreamedLayer(context.kernels(), layer, slots), conv_(layer),
+                   const ForwardNames& names)
+        : StreamedLayer(context, layer, slots, names), conv_(layer),
           panels_(layer.drawn->by_time(context)), ring_(layer.ring_words(1)),
           scratch_(context.scratch(Conv2dState::RowEncoder::scratch_bytes(layer))),
-          encoder_(layer, scratch_), sums_(layer.counters()), bases_(slots) {
-        for (std::size_t slot = 0; slot < slots; ++slot)
-            bases_[slot] = key_base(layer.stream_seed(forward_seed), layer.options.id, Role::input,
-                                    first_sample + slot);
-    }
+          encoder_(layer, scratch_), sums_(layer.counters()) {}
 
     void advance(std::uint64_t word, std::span<const std::size_t> active,
                  bool with_moments) override {
@@ -53,7 +49,7 @@ class StreamedConv2d final : public StreamedLayer {
         std::ranges::fill(sums_, 0);
         const std::uint64_t* thresholds = this->thresholds(slot);
         conv_.accumulate(
-            {kernels_, job_}, panels_, word, band, without_signs,
+            engine(), panels_, word, band, without_signs,
             [&](std::size_t image_row, std::uint64_t* row) {
                 encoder_.encode(
                     kernels_, bases_[slot], image_row, word, 1, mask_of(word),
@@ -107,16 +103,14 @@ class StreamedConv2d final : public StreamedLayer {
     std::vector<std::int64_t> sums_;
     std::vector<std::int64_t> tap_ones_;
     std::vector<std::uint64_t> segment_;
-    std::vector<std::uint64_t> bases_;
-    Job job_;
 };
 
 }  // namespace
 
 std::unique_ptr<StreamedLayer> Conv2dState::streamed(const ExecutionContext& context,
-                                                     std::size_t slots, std::uint64_t forward_seed,
-                                                     std::uint64_t first_sample) const {
-    return std::make_unique<StreamedConv2d>(context, *this, slots, forward_seed, first_sample);
+                                                     std::size_t slots,
+                                                     const ForwardNames& names) const {
+    return std::make_unique<StreamedConv2d>(context, *this, slots, names);
 }
 
 }  // namespace bitaxon

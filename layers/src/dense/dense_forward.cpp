@@ -13,12 +13,6 @@ constexpr std::size_t kBlockSamples = 128;  // at most: with kRunWords 1 MiB of 
 constexpr std::size_t kChunkNeurons = 256;  // between two looks at the stop token
 constexpr std::size_t kWordPiece = 256;     // the least worth giving to another thread
 
-std::size_t round_up(std::size_t value, std::size_t multiple) {
-    return (value + multiple - 1) / multiple * multiple;
-}
-
-std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
-
 }  // namespace
 
 std::size_t DenseState::block_samples() const { return kBlockSamples; }
@@ -30,16 +24,14 @@ std::size_t DenseState::scratch_bytes(std::size_t samples) const {
            3 * Scratch::bytes<std::uint64_t>(streams);
 }
 
-void DenseState::encode_and_sum(const Engine& engine, const Samples& samples,
-                                const std::uint64_t* key_bases, std::int64_t* counters,
-                                Scratch& scratch) const {
-    encode_and_sum_words(engine, samples, key_bases, 0, product_words(), counters, scratch);
+void DenseState::encode_and_sum(const Samples& samples, const SampleBlock& block) const {
+    encode_and_sum_words(samples, block, 0, product_words());
 }
 
-void DenseState::encode_and_sum_words(const Engine& engine, const Samples& samples,
-                                      const std::uint64_t* key_bases, std::size_t first,
-                                      std::size_t last, std::int64_t* sums,
-                                      Scratch& scratch) const {
+void DenseState::encode_and_sum_words(const Samples& samples, const SampleBlock& block,
+                                      std::size_t first, std::size_t last) const {
+    Scratch& scratch = block.scratch;
+    const Engine& engine = block.engine;
     const std::size_t per_stream = words_per_stream();
     const std::size_t run = std::min(kRunWords, padded_words(product_words()));
     const std::size_t count = row_count(samples);
@@ -57,7 +49,8 @@ void DenseState::encode_and_sum_words(const Engine& engine, const Samples& sampl
                 for (std::size_t r = 0; r < count; ++r) {
                     for (std::size_t i = 0; i < streams; ++i)
                         thresholds[i] = threshold(coded(view(r, first_stream + i)));
-                    engine.kernels.stream_keys(key_bases[r], first_stream, streams, key_a, key_b);
+                    engine.kernels.stream_keys(block.key_bases[r], first_stream, streams, key_a,
+                                               key_b);
                     std::uint64_t* row = rows + r * run;
                     engine.kernels.encode_bernoulli(
                         {.key_a = key_a,
@@ -74,24 +67,24 @@ void DenseState::encode_and_sum_words(const Engine& engine, const Samples& sampl
                 }
             },
             samples);
-        multiply(engine, drawn->panels(), rows, run, count, begin, padded_words(words), sums);
+        multiply(engine, drawn->panels(), rows, run, count, begin, padded_words(words),
+                 block.counters);
     }
 }
 
-void DenseState::sum_streams(const Engine& engine, const StreamView& streams, const std::uint64_t*,
-                             std::int64_t* counters, Scratch& scratch) const {
+void DenseState::sum_streams(const StreamView& streams, const SampleBlock& block) const {
     const std::size_t per_stream = words_per_stream();
     const std::size_t total = product_words();
     const bool in_place = streams.stream_stride == static_cast<std::ptrdiff_t>(per_stream) &&
                           total % kernels::kGroupWords == 0 && streams.row_stride >= 0;
     const std::size_t run = std::min(kRunWords, padded_words(total));
-    auto* rows = in_place ? nullptr : scratch.take<std::uint64_t>(streams.rows * run);
+    auto* rows = in_place ? nullptr : block.scratch.take<std::uint64_t>(streams.rows * run);
     for (std::size_t begin = 0; begin < total; begin += run) {
         const std::size_t words = std::min(run, total - begin);
         if (in_place) {
-            multiply(engine, drawn->panels(), streams.words + begin,
+            multiply(block.engine, drawn->panels(), streams.words + begin,
                      static_cast<std::size_t>(streams.row_stride), streams.rows, begin, words,
-                     counters);
+                     block.counters);
             continue;
         }
         for (std::size_t r = 0; r < streams.rows; ++r) {
@@ -105,8 +98,8 @@ void DenseState::sum_streams(const Engine& engine, const StreamView& streams, co
             }
             std::fill(row + words, row + padded_words(words), 0);
         }
-        multiply(engine, drawn->panels(), rows, run, streams.rows, begin, padded_words(words),
-                 counters);
+        multiply(block.engine, drawn->panels(), rows, run, streams.rows, begin, padded_words(words),
+                 block.counters);
     }
 }
 
@@ -123,17 +116,7 @@ void DenseState::multiply(const Engine& engine, const SignedPanels& panels,
         product.row_count = row_count;
         product.sums = sums + neuron;
         product.sums_stride = neurons;
-        switch (options.coding) {
-        case Coding::unipolar:
-            engine.kernels.dense_and(product);
-            break;
-        case Coding::bipolar:
-            engine.kernels.dense_xor(product);
-            break;
-        case Coding::split_unipolar:
-            engine.kernels.dense_signed(product);
-            break;
-        }
+        (engine.kernels.*product_of(options.coding))(product);
     }
 }
 
@@ -169,8 +152,7 @@ void DenseState::finish(std::int64_t* counters, const MatrixView<double>& output
 // Where there are fewer pieces of samples than threads, words are cut too; each word piece has sums
 // of its own, and they meet in the end.
 void DenseState::run(const ExecutionContext& context, const Samples& samples,
-                     const MatrixView<double>& outputs, std::uint64_t forward_seed,
-                     std::uint64_t first_sample, Job& job) const {
+                     const MatrixView<double>& outputs, const ForwardNames& names, Job& job) const {
     const std::size_t total = row_count(samples);
     const std::size_t workers = workers_for(context.threads(), nanoseconds(total));
     const Partition cut =
@@ -183,7 +165,6 @@ void DenseState::run(const ExecutionContext& context, const Samples& samples,
     const std::size_t word_pieces = ceil_div(row, piece_words);
     const Engine engine{context.kernels(), job};
     const std::size_t neurons = shape.rows;
-    const std::uint64_t seed = stream_seed(forward_seed);
 
     const std::size_t sums_of_block = cut.samples * neurons;
     const std::size_t block_bytes = scratch_bytes(cut.samples) +
@@ -208,13 +189,12 @@ void DenseState::run(const ExecutionContext& context, const Samples& samples,
 
         Scratch scratch = context.scratch(block_bytes);
         auto* bases = scratch.take<std::uint64_t>(cut.samples);
-        for (std::size_t r = 0; r < count; ++r)
-            bases[r] = key_base(seed, options.id, Role::input, first_sample + first + r);
+        for (std::size_t r = 0; r < count; ++r) bases[r] = sample_key(names, first + r);
         std::int64_t* sums =
             partial ? partial + piece * sums_of_block : scratch.take<std::int64_t>(sums_of_block);
         std::fill_n(sums, count * neurons, 0);
-        encode_and_sum_words(engine, rows_from(samples, first, count), bases, begin, end, sums,
-                             scratch);
+        encode_and_sum_words(rows_from(samples, first, count), {engine, bases, sums, scratch},
+                             begin, end);
         if (partial) return;
         finish(sums, outputs.rows_from(first, count));
         job.add_done(count);

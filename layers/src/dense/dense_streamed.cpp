@@ -13,7 +13,7 @@ constexpr std::size_t kMomentRows = 2;  // leader's positive and negative weight
 class StreamedDense final : public StreamedLayer {
   public:
     StreamedDense(const ExecutionContext& context, const DenseState& layer, std::size_t slots,
-                  std::uint64_t forward_seed, std::uint64_t first_sample);
+                  const ForwardNames& names);
 
     void advance(std::uint64_t word, std::span<const std::size_t> active,
                  bool with_moments) override;
@@ -44,18 +44,15 @@ class StreamedDense final : public StreamedLayer {
 };
 
 StreamedDense::StreamedDense(const ExecutionContext& context, const DenseState& layer,
-                             std::size_t slots, std::uint64_t forward_seed,
-                             std::uint64_t first_sample)
-    : StreamedLayer(context.kernels(), layer, slots), inputs_(layer.inputs()),
+                             std::size_t slots, const ForwardNames& names)
+    : StreamedLayer(context, layer, slots, names), inputs_(layer.inputs()),
       neurons_(layer.outputs()), panels_(layer.drawn->by_time(context)),
       row_words_(padded_words(inputs_)), key_a_(slots * inputs_), key_b_(key_a_.size()),
       rows_(slots * row_words_), increments_(slots * neurons_), moment_bits_(slots),
       moments_(increments_.size()), leader_rows_((1 + kMomentRows) * row_words_),
       moment_sums_((1 + kMomentRows) * neurons_) {
     for (std::size_t slot = 0; slot < slots; ++slot)
-        kernels_.stream_keys(key_base(layer.stream_seed(forward_seed), layer.options.id,
-                                      Role::input, first_sample + slot),
-                             0, inputs_, key_a_.data() + slot * inputs_,
+        kernels_.stream_keys(bases_[slot], 0, inputs_, key_a_.data() + slot * inputs_,
                              key_b_.data() + slot * inputs_);
 }
 
@@ -155,9 +152,9 @@ void StreamedDense::add_moments(std::uint64_t word, std::size_t slot, const std:
 }  // namespace
 
 std::unique_ptr<StreamedLayer> DenseState::streamed(const ExecutionContext& context,
-                                                    std::size_t slots, std::uint64_t forward_seed,
-                                                    std::uint64_t first_sample) const {
-    return std::make_unique<StreamedDense>(context, *this, slots, forward_seed, first_sample);
+                                                    std::size_t slots,
+                                                    const ForwardNames& names) const {
+    return std::make_unique<StreamedDense>(context, *this, slots, names);
 }
 
 }  // namespace bitaxon

@@ -151,20 +151,8 @@ std::shared_ptr<const Edges> aggregated(const std::shared_ptr<const Edges>& adja
     return std::make_shared<const Edges>(std::move(edges));
 }
 
-std::unique_ptr<Layer::State> make_state(const GraphOptions& options, const Adjacency& adjacency,
-                                         MatrixView<const double> weights,
-                                         std::span<const double> bias,
-                                         const ExecutionContext& context) {
-    auto state = std::make_unique<GraphState>(options, adjacency, weights, bias);
-    state->draw(context);
-    return state;
-}
-
 const GraphState& graph_state(const Layer& layer) {
-    const auto* graph = dynamic_cast<const GraphState*>(&Layer::State::of(layer));
-    if (graph == nullptr)
-        throw_error(ErrorCode::invalid_type, "layer", layer.repr(), "a GraphLayer");
-    return *graph;
+    return state_of_kind<GraphState>(layer, "a GraphLayer");
 }
 
 }  // namespace
@@ -182,11 +170,7 @@ Aggregate parse_aggregate(std::string_view text) {
 
 GraphState::GraphState(const GraphOptions& o, const Adjacency& a, MatrixView<const double> matrix,
                        std::span<const double> biases)
-    : DenseState(
-          shape_of(o),
-          {o.length, o.coding, o.scale, o.activation, o.input_range, o.weight_scale, o.seed, o.id},
-          matrix, biases),
-      aggregate(o.aggregate),
+    : KindOf(shape_of(o), common_options(o), matrix, biases), aggregate(o.aggregate),
       adjacency(std::make_shared<const Edges>(read_adjacency(a, o.nodes, o.aggregate))),
       edges(aggregated(adjacency, o.aggregate)) {}
 
@@ -211,7 +195,7 @@ std::string GraphState::call() const {
 GraphLayer::GraphLayer(const GraphOptions& options, const Adjacency& adjacency,
                        MatrixView<const double> weights, std::span<const double> bias,
                        const ExecutionContext& context)
-    : Layer(make_state(options, adjacency, weights, bias, context)) {}
+    : Layer(draw_state<GraphState>(context, options, adjacency, weights, bias)) {}
 
 GraphLayer::GraphLayer(const GraphOptions& options, const Adjacency& adjacency,
                        std::span<const double> weights, std::span<const double> bias,
@@ -222,18 +206,11 @@ GraphLayer::GraphLayer(const GraphOptions& options, const Adjacency& adjacency,
 
 GraphOptions graph_options(const Layer& layer) {
     const GraphState& state = graph_state(layer);
-    return {.nodes = state.shape.positions,
-            .features = state.shape.fan_in,
-            .neurons = state.shape.rows,
-            .aggregate = state.aggregate,
-            .length = state.options.length,
-            .coding = state.options.coding,
-            .scale = state.options.scale,
-            .activation = state.options.activation,
-            .input_range = state.options.input_range,
-            .weight_scale = state.options.weight_scale,
-            .seed = state.options.seed,
-            .id = state.options.id};
+    return with_common(GraphOptions{.nodes = state.shape.positions,
+                                    .features = state.shape.fan_in,
+                                    .neurons = state.shape.rows,
+                                    .aggregate = state.aggregate},
+                       state.options);
 }
 
 Adjacency graph_adjacency(const Layer& layer) {

@@ -11,8 +11,6 @@ namespace {
 constexpr std::size_t kBlockNodes = 128;  // multiplied together
 constexpr double kEdgeNanoseconds = 0.5;  // for one neuron
 
-std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
-
 // The base whose stream 0 is stream `index` of another: keys step by 2 G an index.
 std::uint64_t base_from(std::uint64_t base, std::uint64_t index) {
     return base + 2 * index * kernels::kGolden;
@@ -39,15 +37,11 @@ Samples split_row(const Samples& sample, std::size_t first, std::size_t count,
 class StreamedGraph final : public StreamedLayer {
   public:
     StreamedGraph(const ExecutionContext& context, const GraphState& layer, std::size_t slots,
-                  std::uint64_t forward_seed, std::uint64_t first_sample)
-        : StreamedLayer(context.kernels(), layer, slots), graph_(layer),
+                  const ForwardNames& names)
+        : StreamedLayer(context, layer, slots, names), graph_(layer),
           panels_(layer.drawn->by_time(context)), row_words_(padded_words(layer.shape.fan_in)),
           key_a_(layer.shape.fan_in), key_b_(key_a_.size()), rows_(kBlockNodes * row_words_),
-          sums_(kBlockNodes * layer.shape.rows) {
-        for (std::size_t slot = 0; slot < slots; ++slot)
-            bases_.push_back(key_base(layer.stream_seed(forward_seed), layer.options.id,
-                                      Role::input, first_sample + slot));
-    }
+          sums_(kBlockNodes * layer.shape.rows) {}
 
     void advance(std::uint64_t word, std::span<const std::size_t> active, bool) override {
         const LayerShape& shape = graph_.shape;
@@ -69,7 +63,7 @@ class StreamedGraph final : public StreamedLayer {
                                                .out = rows_.data() + r * row_words_});
                 }
                 std::ranges::fill(sums_, 0);
-                graph_.multiply({kernels_, job_}, panels_, rows_.data(), row_words_, count,
+                graph_.multiply(engine(), panels_, rows_.data(), row_words_, count,
                                 word * row_words_, row_words_, sums_.data());
                 graph_.to_counts(sums_.data(), count, bits_in(word));
                 std::int64_t* counts =
@@ -84,14 +78,10 @@ class StreamedGraph final : public StreamedLayer {
     }
 
   private:
-    // Never asked: a graph does not stop early.
-    double lead_variance(std::size_t, std::size_t, std::uint64_t) const override { return 0.0; }
-
     const GraphState& graph_;
-    const Job job_;
     const SignedPanels& panels_;
     std::size_t row_words_;  // features, padded
-    std::vector<std::uint64_t> bases_, key_a_, key_b_;
+    std::vector<std::uint64_t> key_a_, key_b_;
     AlignedWords rows_;
     std::vector<std::int64_t> sums_;
 };
@@ -112,41 +102,41 @@ double GraphState::nanoseconds(std::size_t samples) const {
 }
 
 void GraphState::encode_and_sum_nodes(const Engine& engine, const Samples& sample,
-                                      std::uint64_t key_base, std::size_t first, std::size_t count,
-                                      std::int64_t* sums, Scratch& scratch) const {
+                                      std::uint64_t sample_key, std::size_t first,
+                                      std::size_t count, std::int64_t* sums,
+                                      Scratch& scratch) const {
     const std::size_t mark = scratch.used();
     auto* bases = scratch.take<std::uint64_t>(count);
     for (std::size_t r = 0; r < count; ++r)
-        bases[r] = base_from(key_base, (first + r) * shape.fan_in);
-    encode_and_sum_words(engine, split_row(sample, first, count, shape.fan_in), bases, 0,
-                         product_words(), sums, scratch);
+        bases[r] = base_from(sample_key, (first + r) * shape.fan_in);
+    encode_and_sum_words(split_row(sample, first, count, shape.fan_in),
+                         {engine, bases, sums, scratch}, 0, product_words());
     scratch.rewind(mark);
 }
 
-void GraphState::encode_and_sum(const Engine& engine, const Samples& samples,
-                                const std::uint64_t* key_bases, std::int64_t* counters,
-                                Scratch& scratch) const {
-    for (std::size_t r = 0; r < row_count(samples); ++r, counters += outputs())
+void GraphState::encode_and_sum(const Samples& samples, const SampleBlock& block) const {
+    for (std::size_t r = 0; r < row_count(samples); ++r)
         for (std::size_t first = 0; first < nodes(); first += kBlockNodes)
-            encode_and_sum_nodes(engine, rows_from(samples, r, 1), key_bases[r], first,
+            encode_and_sum_nodes(block.engine, rows_from(samples, r, 1), block.key_bases[r], first,
                                  std::min(kBlockNodes, nodes() - first),
-                                 counters + first * shape.rows, scratch);
+                                 block.counters + r * outputs() + first * shape.rows,
+                                 block.scratch);
 }
 
-void GraphState::sum_streams(const Engine& engine, const StreamView& streams, const std::uint64_t*,
-                             std::int64_t* counters, Scratch& scratch) const {
-    const std::size_t mark = scratch.used();
-    for (std::size_t r = 0; r < streams.rows; ++r, counters += outputs())
+void GraphState::sum_streams(const StreamView& streams, const SampleBlock& block) const {
+    const std::size_t mark = block.scratch.used();
+    for (std::size_t r = 0; r < streams.rows; ++r)
         for (std::size_t first = 0; first < nodes(); first += kBlockNodes) {
-            const StreamView block{streams.stream(r, first * shape.fan_in),
-                                   std::min(kBlockNodes, nodes() - first),
-                                   shape.fan_in,
-                                   streams.length,
-                                   static_cast<std::ptrdiff_t>(shape.fan_in) *
-                                       streams.stream_stride,
-                                   streams.stream_stride};
-            DenseState::sum_streams(engine, block, nullptr, counters + first * shape.rows, scratch);
-            scratch.rewind(mark);
+            const StreamView rows{streams.stream(r, first * shape.fan_in),
+                                  std::min(kBlockNodes, nodes() - first),
+                                  shape.fan_in,
+                                  streams.length,
+                                  static_cast<std::ptrdiff_t>(shape.fan_in) * streams.stream_stride,
+                                  streams.stream_stride};
+            DenseState::sum_streams(rows, {block.engine, nullptr,
+                                           block.counters + r * outputs() + first * shape.rows,
+                                           block.scratch});
+            block.scratch.rewind(mark);
         }
 }
 
@@ -177,15 +167,13 @@ void GraphState::finish(std::int64_t* counters, const MatrixView<double>& output
 // Some samples at a time, as many as keep all threads busy: blocks of nodes are counted, then, when
 // all neighbours are, summed over edges.
 void GraphState::run(const ExecutionContext& context, const Samples& samples,
-                     const MatrixView<double>& outputs, std::uint64_t forward_seed,
-                     std::uint64_t first_sample, Job& job) const {
+                     const MatrixView<double>& outputs, const ForwardNames& names, Job& job) const {
     const std::size_t total = row_count(samples);
     const std::size_t workers = workers_for(context.threads(), nanoseconds(total));
     const std::size_t blocks = ceil_div(nodes(), kBlockNodes);
     const std::size_t window = std::min(
         total, std::max(block_samples(), workers == 1 ? 1 : ceil_div(4 * workers, blocks)));
     const Engine engine{context.kernels(), job};
-    const std::uint64_t seed = stream_seed(forward_seed);
     const std::size_t bytes = scratch_bytes(1);
     Scratch shared = context.scratch(Scratch::bytes<std::int64_t>(window * this->outputs()));
     auto* counts = shared.take<std::int64_t>(window * this->outputs());
@@ -208,10 +196,8 @@ void GraphState::run(const ExecutionContext& context, const Samples& samples,
             Scratch scratch = context.scratch(bytes);
             std::int64_t* sums = counts + r * this->outputs() + begin * shape.rows;
             std::fill_n(sums, (end - begin) * shape.rows, 0);
-            const std::uint64_t base =
-                key_base(seed, options.id, Role::input, first_sample + first + r);
-            encode_and_sum_nodes(engine, rows_from(samples, first + r, 1), base, begin, end - begin,
-                                 sums, scratch);
+            encode_and_sum_nodes(engine, rows_from(samples, first + r, 1),
+                                 sample_key(names, first + r), begin, end - begin, sums, scratch);
             to_counts(sums, end - begin, options.length);
         });
         for_blocks([&](std::size_t r, std::size_t begin, std::size_t end) {
@@ -223,9 +209,9 @@ void GraphState::run(const ExecutionContext& context, const Samples& samples,
 }
 
 std::unique_ptr<StreamedLayer> GraphState::streamed(const ExecutionContext& context,
-                                                    std::size_t slots, std::uint64_t forward_seed,
-                                                    std::uint64_t first_sample) const {
-    return std::make_unique<StreamedGraph>(context, *this, slots, forward_seed, first_sample);
+                                                    std::size_t slots,
+                                                    const ForwardNames& names) const {
+    return std::make_unique<StreamedGraph>(context, *this, slots, names);
 }
 
 template <class Coefficient>

@@ -14,12 +14,11 @@ struct Edges {
     std::vector<double> coefficients;
 };
 
-class GraphState final : public DenseState {
+class GraphState final : public KindOf<GraphState, DenseState> {
   public:
     GraphState(const GraphOptions& options, const Adjacency& adjacency,
                MatrixView<const double> weights, std::span<const double> bias);
 
-    std::unique_ptr<State> clone() const override { return std::make_unique<GraphState>(*this); }
     std::string_view type() const override { return "graph"; }
     Sizes sizes() const override;
     std::vector<NamedArray> arrays() const override;
@@ -27,19 +26,13 @@ class GraphState final : public DenseState {
 
     std::size_t block_samples() const override;
     std::size_t scratch_bytes(std::size_t samples) const override;
-    void encode_and_sum(const Engine& engine, const Samples& samples,
-                        const std::uint64_t* key_bases, std::int64_t* counters,
-                        Scratch& scratch) const override;
-    void sum_streams(const Engine& engine, const StreamView& streams,
-                     const std::uint64_t* key_bases, std::int64_t* counters,
-                     Scratch& scratch) const override;
+    void encode_and_sum(const Samples& samples, const SampleBlock& block) const override;
+    void sum_streams(const StreamView& streams, const SampleBlock& block) const override;
     void finish(std::int64_t* counters, const MatrixView<double>& outputs) const override;
     void run(const ExecutionContext& context, const Samples& samples,
-             const MatrixView<double>& outputs, std::uint64_t forward_seed,
-             std::uint64_t first_sample, Job& job) const override;
+             const MatrixView<double>& outputs, const ForwardNames& names, Job& job) const override;
     std::unique_ptr<StreamedLayer> streamed(const ExecutionContext& context, std::size_t slots,
-                                            std::uint64_t forward_seed,
-                                            std::uint64_t first_sample) const override;
+                                            const ForwardNames& names) const override;
     void expect_sums(const kernels::KernelTable& kernels, const double* x, const double* values,
                      double* sums) const override;
     void expect_squares(const kernels::KernelTable& kernels, const double* x, const double* values,
@@ -63,7 +56,7 @@ class GraphState final : public DenseState {
   private:
     std::size_t nodes() const { return shape.positions; }
     /// Adds the products of nodes first ... first + count - 1 of one sample to a row each.
-    void encode_and_sum_nodes(const Engine& engine, const Samples& sample, std::uint64_t key_base,
+    void encode_and_sum_nodes(const Engine& engine, const Samples& sample, std::uint64_t sample_key,
                               std::size_t first, std::size_t count, std::int64_t* sums,
                               Scratch& scratch) const;
     /// Sums over edges of coefficient(c) times the products of the source.

@@ -19,14 +19,8 @@ constexpr double kEncodeWordNanoseconds = 2.6;
 constexpr double kProductWordNanoseconds = 0.06;
 constexpr double kExpectedNanoseconds = 0.3;  // of a product of floats
 
-std::size_t round_up(std::size_t value, std::size_t multiple) {
-    return (value + multiple - 1) / multiple * multiple;
-}
-
-std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
-
-std::uint64_t forward_seed(const ExecutionContext& context, const ForwardOptions& options) {
-    return options.seed.value_or(context.seed());
+ForwardNames names_of(const ExecutionContext& context, const ForwardOptions& options) {
+    return {options.seed.value_or(context.seed()), options.sample};
 }
 
 void forward_samples(const ExecutionContext& context, const Layer::State& layer,
@@ -39,7 +33,7 @@ void forward_samples(const ExecutionContext& context, const Layer::State& layer,
     context.supervise(options.monitor, count, layer.nanoseconds(count), [&](Job& job) {
         layer.check_values(context, samples, job);
         if (count == 0) return;
-        layer.run(context, samples, outputs, forward_seed(context, options), options.sample, job);
+        layer.run(context, samples, outputs, names_of(context, options), job);
     });
 }
 
@@ -84,13 +78,12 @@ double Layer::State::expected_nanoseconds(std::size_t samples) const {
 }
 
 void Layer::State::run(const ExecutionContext& context, const Samples& samples,
-                       const MatrixView<double>& outputs, std::uint64_t forward_seed,
-                       std::uint64_t first_sample, Job& job) const {
+                       const MatrixView<double>& outputs, const ForwardNames& names,
+                       Job& job) const {
     const std::size_t total = row_count(samples);
     const Partition cut =
         make_partition(total, block_samples(), context.threads(), nanoseconds(total));
     const Engine engine{context.kernels(), job};
-    const std::uint64_t seed = stream_seed(forward_seed);
     const std::size_t bytes = scratch_bytes(cut.samples) +
                               Scratch::bytes<std::uint64_t>(cut.samples) +
                               Scratch::bytes<std::int64_t>(cut.samples * counters());
@@ -99,11 +92,10 @@ void Layer::State::run(const ExecutionContext& context, const Samples& samples,
         const std::size_t count = std::min(cut.samples, total - first);
         Scratch scratch = context.scratch(bytes);
         auto* bases = scratch.take<std::uint64_t>(cut.samples);
-        for (std::size_t r = 0; r < count; ++r)
-            bases[r] = key_base(seed, options.id, Role::input, first_sample + first + r);
+        for (std::size_t r = 0; r < count; ++r) bases[r] = sample_key(names, first + r);
         auto* sums = scratch.take<std::int64_t>(count * counters());
         std::fill_n(sums, count * counters(), 0);
-        encode_and_sum(engine, rows_from(samples, first, count), bases, sums, scratch);
+        encode_and_sum(rows_from(samples, first, count), {engine, bases, sums, scratch});
         finish(sums, outputs.rows_from(first, count));
         job.add_done(count);
     });
@@ -170,9 +162,9 @@ void Layer::forward(const ExecutionContext& context, std::span<const double> sam
                                           Scratch::bytes<std::int64_t>(layer.counters()));
         auto* counters = scratch.take<std::int64_t>(layer.counters());
         std::fill_n(counters, layer.counters(), 0);
-        const std::uint64_t base = key_base(layer.stream_seed(forward_seed(context, options)), id(),
-                                            Role::input, options.sample);
-        layer.encode_and_sum({context.kernels(), job}, samples, &base, counters, scratch);
+        const std::uint64_t base = layer.sample_key(names_of(context, options), 0);
+        const Engine engine{context.kernels(), job};
+        layer.encode_and_sum(samples, {engine, &base, counters, scratch});
         layer.finish(counters, outputs);
     });
 }
@@ -213,7 +205,8 @@ void Layer::forward_prepacked(const ExecutionContext& context, const StreamView&
         const std::size_t bytes = layer.scratch_bytes(cut.samples) +
                                   Scratch::bytes<std::uint64_t>(cut.samples) +
                                   Scratch::bytes<std::int64_t>(cut.samples * layer.counters());
-        const std::uint64_t seed = layer.stream_seed(forward_seed(context, options));
+        const ForwardNames names = names_of(context, options);
+        const Engine engine{context.kernels(), job};
         if (cut.pieces > 1)
             context.reserve_scratch(
                 std::min(cut.pieces, static_cast<std::size_t>(context.threads())), bytes);
@@ -226,8 +219,8 @@ void Layer::forward_prepacked(const ExecutionContext& context, const StreamView&
             std::fill_n(counters, part.rows * layer.counters(), 0);
             auto* bases = scratch.take<std::uint64_t>(part.rows);
             for (std::size_t r = 0; r < part.rows; ++r)
-                bases[r] = key_base(seed, id(), Role::input, options.sample + first + r);
-            layer.sum_streams({context.kernels(), job}, part, bases, counters, scratch);
+                bases[r] = layer.sample_key(names, first + r);
+            layer.sum_streams(part, {engine, bases, counters, scratch});
             layer.finish(counters, outputs.rows_from(first, part.rows));
             job.add_done(part.rows);
         });
@@ -269,7 +262,7 @@ StreamArray Layer::encode(const ExecutionContext& context, std::span<const doubl
     std::vector<double> probabilities(sample.size());
     for (std::size_t i = 0; i < sample.size(); ++i) probabilities[i] = state_->coded(sample[i]);
     return bitaxon::encode(context, probabilities, length(), Coding::unipolar,
-                           {.seed = state_->stream_seed(forward_seed(context, options)),
+                           {.seed = state_->stream_seed(options.seed.value_or(context.seed())),
                             .layer = id(),
                             .role = Role::input,
                             .sample = options.sample,

@@ -5,6 +5,7 @@
 #include "drawn_weights.hpp"
 #include "samples.hpp"
 
+#include <bitaxon/core/error.hpp>
 #include <bitaxon/layers/layer.hpp>
 
 #include <algorithm>
@@ -30,6 +31,35 @@ struct CommonOptions {
     std::uint64_t id = 0;
 };
 
+/// `to` with what it has in common with `from`, both of them options: a kind has all that
+/// CommonOptions has, or some.
+template <class To, class From>
+To with_common(To to, const From& from) {
+    to.length = from.length;
+    to.coding = from.coding;
+    to.input_range = from.input_range;
+    to.seed = from.seed;
+    to.id = from.id;
+    if constexpr (requires {
+                      to.weight_scale;
+                      from.weight_scale;
+                  })
+        to.weight_scale = from.weight_scale;
+    if constexpr (requires {
+                      to.activation;
+                      from.activation;
+                  }) {
+        to.scale = from.scale;
+        to.activation = from.activation;
+    }
+    return to;
+}
+
+template <class Options>
+CommonOptions common_options(const Options& options) {
+    return with_common(CommonOptions{}, options);
+}
+
 /// Named numbers that, with the common options and the weights, make a layer again.
 using Sizes = std::vector<std::pair<std::string_view, std::size_t>>;
 
@@ -53,6 +83,21 @@ struct LayerShape {
 struct Engine {
     const kernels::KernelTable& kernels;
     const Job& job;
+};
+
+/// What names the streams of a forward: its seed, and the number of its first sample.
+struct ForwardNames {
+    std::uint64_t seed;
+    std::uint64_t first_sample;
+};
+
+/// A block of samples on its way to counters, a row a sample; the streams of sample r are drawn
+/// from key_bases[r].
+struct SampleBlock {
+    const Engine& engine;
+    const std::uint64_t* key_bases;
+    std::int64_t* counters;
+    Scratch& scratch;
 };
 
 /// Layers without weights have a fan-in of 0; most work on values (value_state.hpp).
@@ -80,7 +125,11 @@ struct Layer::State {
     virtual std::vector<NamedArray> arrays() const { return {}; }
     /// A call of the constructor as far as the kind's own arguments: "DenseLayer(64, 32".
     virtual std::string call() const = 0;
-    virtual WeightLayout layout() const = 0;
+    /// One segment in one chunk, a row of streams as encode makes it, unless the kind says
+    /// otherwise.
+    virtual WeightLayout layout() const {
+        return {shape.fan_in, 1, words_per_stream(), words_per_stream()};
+    }
 
     /// Whether, after another layer, it takes that layer's outputs as they are; if so, apply()
     /// makes outputs of inputs.
@@ -96,26 +145,20 @@ struct Layer::State {
     virtual std::size_t block_samples() const = 0;
     /// Scratch that a block of so many samples needs for encode_and_sum or sum_streams.
     virtual std::size_t scratch_bytes(std::size_t samples) const = 0;
-    /// Adds to the counters, a row a sample, what the samples contribute; sample r is drawn from
-    /// key_bases[r]. On the calling thread.
-    virtual void encode_and_sum(const Engine& engine, const Samples& samples,
-                                const std::uint64_t* key_bases, std::int64_t* counters,
-                                Scratch& scratch) const = 0;
-    /// The same for inputs' streams that exist already; key_bases name what else is drawn.
-    virtual void sum_streams(const Engine& engine, const StreamView& streams,
-                             const std::uint64_t* key_bases, std::int64_t* counters,
-                             Scratch& scratch) const = 0;
+    /// Adds to the block's counters what the samples contribute. On the calling thread.
+    virtual void encode_and_sum(const Samples& samples, const SampleBlock& block) const = 0;
+    /// The same for inputs' streams that exist already; the block's keys name what else is drawn.
+    virtual void sum_streams(const StreamView& streams, const SampleBlock& block) const = 0;
     /// Counters to outputs, once all words are in.
     virtual void finish(std::int64_t* counters, const MatrixView<double>& outputs) const = 0;
     /// All of a forward of samples that were checked, spread over the context's threads; a sample
     /// stays on one thread unless the kind cuts it.
     virtual void run(const ExecutionContext& context, const Samples& samples,
-                     const MatrixView<double>& outputs, std::uint64_t forward_seed,
-                     std::uint64_t first_sample, Job& job) const;
-    /// The same word by word of time.
+                     const MatrixView<double>& outputs, const ForwardNames& names, Job& job) const;
+    /// The same word by word of time, for so many samples.
     virtual std::unique_ptr<StreamedLayer> streamed(const ExecutionContext& context,
-                                                    std::size_t slots, std::uint64_t forward_seed,
-                                                    std::uint64_t first_sample) const = 0;
+                                                    std::size_t slots,
+                                                    const ForwardNames& names) const = 0;
     /// Sets, for each output, the sum of the products of decoded inputs x with `values`, a row of
     /// decoded weights a row.
     virtual void expect_sums(const kernels::KernelTable& /*kernels*/, const double* /*x*/,
@@ -157,6 +200,10 @@ struct Layer::State {
     }
     std::uint64_t stream_seed(std::uint64_t forward_seed) const {
         return combine_seeds(*options.seed, forward_seed);
+    }
+    /// Of a forward's sample r: what its streams are drawn from.
+    std::uint64_t sample_key(const ForwardNames& names, std::size_t r) const {
+        return key_base(stream_seed(names.seed), options.id, Role::input, names.first_sample + r);
     }
 
     /// Probability of a one that stands for input x.
@@ -205,6 +252,38 @@ struct Layer::State {
     /// @throws Error unless every output that the options allow is finite
     void check_magnitude() const;
 };
+
+/// What every kind derives from: copies of its own type.
+template <class Kind, class Base = Layer::State>
+class KindOf : public Base {
+  public:
+    using Base::Base;
+    std::unique_ptr<Layer::State> clone() const override {
+        return std::make_unique<Kind>(static_cast<const Kind&>(*this));
+    }
+};
+
+/// A layer's state if it is of that kind. @throws Error that says what was expected
+template <class Kind>
+const Kind& state_of_kind(const Layer& layer, std::string_view expected) {
+    const auto* state = dynamic_cast<const Kind*>(&Layer::State::of(layer));
+    if (state == nullptr) throw_error(ErrorCode::invalid_type, "layer", layer.repr(), expected);
+    return *state;
+}
+
+/// A state of that kind, its weights drawn.
+template <class Kind, class... Arguments>
+std::unique_ptr<Layer::State> draw_state(const ExecutionContext& context,
+                                         const Arguments&... arguments) {
+    auto state = std::make_unique<Kind>(arguments...);
+    state->draw(context);
+    return state;
+}
+
+constexpr std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
+constexpr std::size_t round_up(std::size_t value, std::size_t multiple) {
+    return ceil_div(value, multiple) * multiple;
+}
 
 /// @throws Error unless the size is at least 1
 void check_size(std::string_view name, std::size_t size);

@@ -28,10 +28,13 @@ constexpr std::size_t kStreamedSamples = 16;  // that share one reading of the w
 
 }  // namespace
 
-StreamedLayer::StreamedLayer(const kernels::KernelTable& kernels, const Layer::State& layer,
-                             std::size_t slots)
-    : kernels_(kernels), layer_(layer), thresholds_(slots * layer.inputs()),
-      counts_(slots * layer.outputs()), own_moments_(counts_.size()), leaders_(slots) {}
+StreamedLayer::StreamedLayer(const ExecutionContext& context, const Layer::State& layer,
+                             std::size_t slots, const ForwardNames& names)
+    : kernels_(context.kernels()), layer_(layer), thresholds_(slots * layer.inputs()),
+      counts_(slots * layer.outputs()), own_moments_(counts_.size()), leaders_(slots) {
+    for (std::size_t slot = 0; slot < slots; ++slot)
+        bases_.push_back(layer.sample_key(names, slot));
+}
 
 std::size_t StreamedLayer::feed(std::size_t slot, const double* values) {
     std::size_t limited = 0;
@@ -132,7 +135,8 @@ void run_streamed(const ExecutionContext& context, std::span<const Layer::State*
         std::vector<std::unique_ptr<StreamedLayer>> chain;
         const ExecutionContext watched = context.watched({.progress = {}, .stop = {}, .job = &job});
         for (const Layer::State* layer : layers)
-            chain.push_back(layer->streamed(watched, count, seed, options.forward.sample + first));
+            chain.push_back(
+                layer->streamed(watched, count, {seed, options.forward.sample + first}));
         std::visit(
             [&](const auto& view) {
                 for (std::size_t s = 0; s < count; ++s)

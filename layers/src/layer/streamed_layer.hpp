@@ -43,11 +43,15 @@ class StreamedLayer {
     double risk(std::size_t slot, std::uint64_t bits) const;
 
   protected:
-    StreamedLayer(const kernels::KernelTable& kernels, const Layer::State& layer,
-                  std::size_t slots);
+    StreamedLayer(const ExecutionContext& context, const Layer::State& layer, std::size_t slots,
+                  const ForwardNames& names);
 
-    /// Bound on the variance, in one bit, of the leader's count less that of output n.
-    virtual double lead_variance(std::size_t slot, std::size_t n, std::uint64_t bits) const = 0;
+    /// Bound on the variance, in one bit, of the leader's count less that of output n. Never asked
+    /// of kinds that do not stop early.
+    virtual double lead_variance(std::size_t /*slot*/, std::size_t /*n*/,
+                                 std::uint64_t /*bits*/) const {
+        return 0.0;
+    }
     /// Bound on the variance of output n's count in one bit. One more than was counted, so that a
     /// rare event not yet seen is not taken for none.
     double own_variance(std::size_t slot, std::size_t n, std::uint64_t bits) const {
@@ -63,9 +67,12 @@ class StreamedLayer {
                                                      : ~std::uint64_t{0};
     }
     std::size_t leader(std::size_t slot, std::uint64_t bits) const;
+    Engine engine() const { return {kernels_, job_}; }
 
     const kernels::KernelTable& kernels_;
+    const Job job_;  // whoever runs the chain looks at the caller's
     const Layer::State& layer_;
+    std::vector<std::uint64_t> bases_;  // that the streams of each slot are drawn from
     std::vector<std::uint64_t> thresholds_;
     std::vector<std::int64_t> counts_;
     // For each output the sum over all bits and inputs of its products' squares.

@@ -16,8 +16,8 @@ namespace {
 
 std::unique_ptr<Layer::State> read_dense(const ReadSize& size, const CommonOptions& o,
                                          const ReadArrays& arrays) {
-    const DenseOptions options{size("inputs"), size("neurons"), o.length,       o.coding, o.scale,
-                               o.activation,   o.input_range,   o.weight_scale, o.seed,   o.id};
+    const auto options =
+        with_common(DenseOptions{.inputs = size("inputs"), .neurons = size("neurons")}, o);
     const LayerArrays a = arrays.weights(options.neurons, options.inputs);
     return std::make_unique<DenseState>(options, row_major(std::span(a.weights), options.inputs),
                                         a.bias);
@@ -28,23 +28,16 @@ std::unique_ptr<Layer::State> read_conv2d(const ReadSize& size, const CommonOpti
     const auto pair = [&](const std::string& name) {
         return Extent2d{size(name + "_y"), size(name + "_x")};
     };
-    const Conv2dOptions options{.channels = size("channels"),
-                                .height = size("height"),
-                                .width = size("width"),
-                                .filters = size("filters"),
-                                .kernel = pair("kernel"),
-                                .stride = pair("stride"),
-                                .padding = pair("padding"),
-                                .dilation = pair("dilation"),
-                                .groups = size("groups"),
-                                .length = o.length,
-                                .coding = o.coding,
-                                .scale = o.scale,
-                                .activation = o.activation,
-                                .input_range = o.input_range,
-                                .weight_scale = o.weight_scale,
-                                .seed = o.seed,
-                                .id = o.id};
+    const auto options = with_common(Conv2dOptions{.channels = size("channels"),
+                                                   .height = size("height"),
+                                                   .width = size("width"),
+                                                   .filters = size("filters"),
+                                                   .kernel = pair("kernel"),
+                                                   .stride = pair("stride"),
+                                                   .padding = pair("padding"),
+                                                   .dilation = pair("dilation"),
+                                                   .groups = size("groups")},
+                                     o);
     const std::size_t fan_in = ConvGeometry(options).fan_in();
     const LayerArrays a = arrays.weights(options.filters, fan_in);
     return std::make_unique<Conv2dState>(options, row_major(std::span(a.weights), fan_in), a.bias);
@@ -53,17 +46,13 @@ std::unique_ptr<Layer::State> read_conv2d(const ReadSize& size, const CommonOpti
 template <const Cell& kCell>
 std::unique_ptr<Layer::State> read_recurrent(const ReadSize& size, const CommonOptions& o,
                                              const ReadArrays& arrays) {
-    const RecurrentOptions options{.steps = size("steps"),
-                                   .inputs = size("inputs"),
-                                   .units = size("units"),
-                                   .sequence = size("sequence") != 0,
-                                   .leak = kCell.update ? 1.0 : arrays.values("leak", 1).front(),
-                                   .length = o.length,
-                                   .coding = o.coding,
-                                   .input_range = o.input_range,
-                                   .weight_scale = o.weight_scale,
-                                   .seed = o.seed,
-                                   .id = o.id};
+    const auto options =
+        with_common(RecurrentOptions{.steps = size("steps"),
+                                     .inputs = size("inputs"),
+                                     .units = size("units"),
+                                     .sequence = size("sequence") != 0,
+                                     .leak = kCell.update ? 1.0 : arrays.values("leak", 1).front()},
+                    o);
     const std::size_t fan_in = options.inputs + options.units;
     const LayerArrays a = arrays.weights(kCell.rows(options.units), fan_in);
     return std::make_unique<RecurrentState>(kCell, options, row_major(std::span(a.weights), fan_in),
@@ -75,18 +64,11 @@ std::unique_ptr<Layer::State> read_graph(const ReadSize& size, const CommonOptio
     const std::size_t aggregate = size("aggregate");
     if (aggregate > static_cast<std::size_t>(Aggregate::gcn))
         throw std::out_of_range("an aggregate of another version");
-    const GraphOptions options{.nodes = size("nodes"),
-                               .features = size("features"),
-                               .neurons = size("neurons"),
-                               .aggregate = static_cast<Aggregate>(aggregate),
-                               .length = o.length,
-                               .coding = o.coding,
-                               .scale = o.scale,
-                               .activation = o.activation,
-                               .input_range = o.input_range,
-                               .weight_scale = o.weight_scale,
-                               .seed = o.seed,
-                               .id = o.id};
+    const auto options = with_common(GraphOptions{.nodes = size("nodes"),
+                                                  .features = size("features"),
+                                                  .neurons = size("neurons"),
+                                                  .aggregate = static_cast<Aggregate>(aggregate)},
+                                     o);
     if (options.nodes >= kMaxIndex) throw std::out_of_range("nodes of another version");
     const std::vector<std::uint64_t> offsets = arrays.indices("offsets", options.nodes + 1);
     const std::vector<std::uint64_t> sources = arrays.indices("sources", offsets.back());
@@ -96,9 +78,7 @@ std::unique_ptr<Layer::State> read_graph(const ReadSize& size, const CommonOptio
                                         row_major(std::span(a.weights), options.features), a.bias);
 }
 
-ValueOptions value_options(const CommonOptions& o) {
-    return {o.length, o.coding, o.input_range, o.seed, o.id};
-}
+ValueOptions value_options(const CommonOptions& o) { return with_common(ValueOptions{}, o); }
 
 std::unique_ptr<Layer::State> read_attention(const ReadSize& size, const CommonOptions& o,
                                              const ReadArrays&) {

@@ -213,9 +213,8 @@ std::size_t Network::State::scratch_bytes(std::size_t samples) const {
 }
 
 template <class FirstSums>
-void Network::State::run_block(const Engine& engine, Scratch& scratch, std::uint64_t seed,
-                               std::uint64_t first_sample, const MatrixView<double>& outputs,
-                               FirstSums first_sums) const {
+void Network::State::run_block(const Engine& engine, Scratch& scratch, const ForwardNames& names,
+                               const MatrixView<double>& outputs, FirstSums first_sums) const {
     const std::size_t count = outputs.rows;
     auto* bases = scratch.take<std::uint64_t>(count);
     auto* sums = scratch.take<std::int64_t>(count * counters());
@@ -227,14 +226,13 @@ void Network::State::run_block(const Engine& engine, Scratch& scratch, std::uint
     for (std::size_t k = 0; k < layers.size(); ++k) {
         const Layer::State& present = layer(k);
         std::fill_n(sums, count * present.counters(), 0);
-        for (std::size_t r = 0; r < count; ++r)
-            bases[r] = key_base(present.stream_seed(seed), present.options.id, Role::input,
-                                first_sample + r);
+        for (std::size_t r = 0; r < count; ++r) bases[r] = present.sample_key(names, r);
+        const SampleBlock block{engine, bases, sums, scratch};
         if (k == 0) {
-            first_sums(engine, bases, sums, scratch);
+            first_sums(block);
         } else if (!present.takes_values()) {
             saturate(present, y.data, count * present.inputs());
-            present.encode_and_sum(engine, MatrixView<const double>(y), bases, sums, scratch);
+            present.encode_and_sum(MatrixView<const double>(y), block);
         }
         scratch.rewind(mark);
         const MatrixView<double> x = y;
@@ -270,10 +268,9 @@ void Network::State::run(const ExecutionContext& context, bool parallel,
             const std::size_t first = piece * cut.samples;
             const std::size_t count = std::min(cut.samples, samples - first);
             Scratch scratch = context.scratch(bytes);
-            run_block({context.kernels(), job}, scratch, seed, options.sample + first,
+            run_block({context.kernels(), job}, scratch, {seed, options.sample + first},
                       outputs.rows_from(first, count),
-                      [&](const Engine& engine, const std::uint64_t* bases, std::int64_t* sums,
-                          Scratch& rest) { first_sums(engine, first, count, bases, sums, rest); });
+                      [&](const SampleBlock& block) { first_sums(first, count, block); });
             job.add_done(count);
         });
     });
@@ -286,9 +283,8 @@ void Network::State::run_samples(const ExecutionContext& context, bool parallel,
     run(
         context, parallel, outputs, options,
         [&](const Job& job) { layer(0).check_values(context, samples, job); },
-        [&](const Engine& engine, std::size_t first, std::size_t count, const std::uint64_t* bases,
-            std::int64_t* sums, Scratch& scratch) {
-            layer(0).encode_and_sum(engine, rows_from(samples, first, count), bases, sums, scratch);
+        [&](std::size_t first, std::size_t count, const SampleBlock& block) {
+            layer(0).encode_and_sum(rows_from(samples, first, count), block);
         });
 }
 
@@ -317,7 +313,7 @@ void Network::forward_batch(const ExecutionContext& context, std::span<const dou
 void Network::forward_fast(const ExecutionContext& context, std::span<const double> sample,
                            std::span<double> output, const ForwardOptions& options) const {
     state_->check_shapes(one_row(sample), one_row(output));
-    const std::uint64_t seed = options.seed.value_or(context.seed());
+    const ForwardNames names{options.seed.value_or(context.seed()), options.sample};
     context.supervise(options.monitor, 1, state_->nanoseconds(1), [&](Job& job) {
         state_->layer(0).check_values(context, one_row(sample), job);
         const std::size_t widest = state_->widest();
@@ -332,7 +328,7 @@ void Network::forward_fast(const ExecutionContext& context, std::span<const doub
             if (k > 0 && layer.takes_values())
                 layer.apply(x.data(), y.data());
             else
-                layer.run(context, one_row(x), one_row(y), seed, options.sample, job);
+                layer.run(context, one_row(x), one_row(y), names, job);
             state_->skips.join(k, one_row(y), kept.data());
             if (!last) state_->saturate(state_->layer(k + 1), y.data(), y.size());
             x = y;
@@ -346,10 +342,8 @@ void Network::forward_prepacked(const ExecutionContext& context, const StreamVie
     state_->layer(state_->layers.size() - 1).check_outputs(streams, outputs);
     state_->run(
         context, true, outputs, options, [](const Job&) {},
-        [&](const Engine& engine, std::size_t first, std::size_t count, const std::uint64_t* bases,
-            std::int64_t* sums, Scratch& scratch) {
-            state_->layer(0).sum_streams(engine, streams.rows_from(first, count), bases, sums,
-                                         scratch);
+        [&](std::size_t first, std::size_t count, const SampleBlock& block) {
+            state_->layer(0).sum_streams(streams.rows_from(first, count), block);
         });
 }
 

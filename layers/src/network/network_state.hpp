@@ -42,13 +42,11 @@ struct Network::State {
     /// The same, for a forward: the count is kept.
     void saturate(const Layer::State& next, double* values, std::size_t count) const;
 
-    /// One block of samples through all layers on the calling thread. first_sums(engine, key_bases,
-    /// counters, scratch) adds up what the first layer counts; the others encode what the one
-    /// before put out.
+    /// One block of samples through all layers on the calling thread. first_sums(block) adds up
+    /// what the first layer counts; the others encode what the one before put out.
     template <class FirstSums>
-    void run_block(const Engine& engine, Scratch& scratch, std::uint64_t seed,
-                   std::uint64_t first_sample, const MatrixView<double>& outputs,
-                   FirstSums first_sums) const;
+    void run_block(const Engine& engine, Scratch& scratch, const ForwardNames& names,
+                   const MatrixView<double>& outputs, FirstSums first_sums) const;
     /// Samples that are best taken through the layers together, at most.
     std::size_t block_samples() const;
     std::size_t counters() const;  ///< of the layer that has most

@@ -35,11 +35,6 @@ std::size_t outputs_of(const Pool2dOptions& o) {
     return o.channels * ConvGeometry(window_of(o)).positions();
 }
 
-template <class State, class... Arguments>
-std::unique_ptr<Layer::State> make(const Arguments&... arguments) {
-    return std::make_unique<State>(arguments...);
-}
-
 // Of an image that a convolution could take.
 std::size_t size_of(std::size_t channels, std::size_t height, std::size_t width) {
     return ConvGeometry({.channels = channels,
@@ -51,17 +46,13 @@ std::size_t size_of(std::size_t channels, std::size_t height, std::size_t width)
 }
 
 const Pool2dState& pool2d_state(const Layer& layer) {
-    const auto* pool = dynamic_cast<const Pool2dState*>(&Layer::State::of(layer));
-    if (pool == nullptr)
-        throw_error(ErrorCode::invalid_type, "layer", layer.repr(),
-                    "an AveragePool2d or MaxPool2d");
-    return *pool;
+    return state_of_kind<Pool2dState>(layer, "an AveragePool2d or MaxPool2d");
 }
 
 }  // namespace
 
 Pool2dState::Pool2dState(Kind k, const Pool2dOptions& o)
-    : WeightlessState(ConvGeometry(window_of(o)).inputs(), outputs_of(o), o.streams), kind(k),
+    : KindOf(ConvGeometry(window_of(o)).inputs(), outputs_of(o), o.streams), kind(k),
       window(window_of(o)), output(ConvGeometry(window).output) {}
 
 std::string_view Pool2dState::type() const {
@@ -142,8 +133,9 @@ void Pool2dState::pull_back(const double* x, const double* gradient, const doubl
 
 FlattenState::FlattenState(std::size_t channels, std::size_t height, std::size_t width,
                            const ValueOptions& o)
-    : WeightlessState(size_of(channels, height, width), size_of(channels, height, width), o),
-      image{channels, height, width} {}
+    : KindOf(size_of(channels, height, width), size_of(channels, height, width), o), image{channels,
+                                                                                           height,
+                                                                                           width} {}
 
 Sizes FlattenState::sizes() const {
     return {{"channels", image[0]}, {"height", image[1]}, {"width", image[2]}};
@@ -165,14 +157,14 @@ void FlattenState::pull_back(const double*, const double* gradient, const double
 }
 
 AveragePool2d::AveragePool2d(const Pool2dOptions& options)
-    : Layer(make<Pool2dState>(Pool2dState::Kind::average, options)) {}
+    : Layer(std::make_unique<Pool2dState>(Pool2dState::Kind::average, options)) {}
 
 MaxPool2d::MaxPool2d(const Pool2dOptions& options)
-    : Layer(make<Pool2dState>(Pool2dState::Kind::max, options)) {}
+    : Layer(std::make_unique<Pool2dState>(Pool2dState::Kind::max, options)) {}
 
 Flatten::Flatten(std::size_t channels, std::size_t height, std::size_t width,
                  const ValueOptions& streams)
-    : Layer(make<FlattenState>(channels, height, width, streams)) {}
+    : Layer(std::make_unique<FlattenState>(channels, height, width, streams)) {}
 
 Pool2dOptions pool2d_options(const Layer& layer) {
     const Pool2dState& state = pool2d_state(layer);
@@ -182,20 +174,13 @@ Pool2dOptions pool2d_options(const Layer& layer) {
             .kernel = state.window.kernel,
             .stride = state.window.stride,
             .padding = state.window.padding,
-            .streams = {.length = state.options.length,
-                        .coding = state.options.coding,
-                        .input_range = state.options.input_range,
-                        .seed = state.options.seed,
-                        .id = state.options.id}};
+            .streams = with_common(ValueOptions{}, state.options)};
 }
 
 Extent2d pool2d_output(const Layer& layer) { return pool2d_state(layer).output; }
 
 std::array<std::size_t, 3> flatten_shape(const Layer& layer) {
-    const auto* flatten = dynamic_cast<const FlattenState*>(&Layer::State::of(layer));
-    if (flatten == nullptr)
-        throw_error(ErrorCode::invalid_type, "layer", layer.repr(), "a Flatten");
-    return flatten->image;
+    return state_of_kind<FlattenState>(layer, "a Flatten").image;
 }
 
 }  // namespace bitaxon

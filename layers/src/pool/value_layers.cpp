@@ -16,14 +16,13 @@ constexpr std::size_t kBlockSamples = 128;
 class StreamedValues final : public StreamedLayer {
   public:
     StreamedValues(const ExecutionContext& context, const WeightlessState& layer, std::size_t slots,
-                   std::uint64_t forward_seed, std::uint64_t first_sample)
-        : StreamedLayer(context.kernels(), layer, slots), values_(layer),
+                   const ForwardNames& names)
+        : StreamedLayer(context, layer, slots, names), values_(layer),
           ones_(slots * layer.inputs()), given_(ones_.size()), key_a_(ones_.size()),
           key_b_(ones_.size()), words_(layer.inputs()) {
         for (std::size_t slot = 0; slot < slots; ++slot)
-            kernels_.stream_keys(key_base(layer.stream_seed(forward_seed), layer.options.id,
-                                          Role::input, first_sample + slot),
-                                 0, layer.inputs(), key_a_.data() + slot * layer.inputs(),
+            kernels_.stream_keys(bases_[slot], 0, layer.inputs(),
+                                 key_a_.data() + slot * layer.inputs(),
                                  key_b_.data() + slot * layer.inputs());
     }
 
@@ -61,9 +60,6 @@ class StreamedValues final : public StreamedLayer {
     }
 
   private:
-    // Never asked: a network that ends in values does not stop early.
-    double lead_variance(std::size_t, std::size_t, std::uint64_t) const override { return 0.0; }
-
     const WeightlessState& values_;
     bool fed_ = false;
     std::vector<std::int64_t> ones_;
@@ -74,12 +70,7 @@ class StreamedValues final : public StreamedLayer {
 }  // namespace
 
 WeightlessState::WeightlessState(std::size_t inputs, std::size_t outputs, const ValueOptions& o)
-    : State({.inputs = inputs, .rows = outputs, .fan_in = 0},
-            {.length = o.length,
-             .coding = o.coding,
-             .input_range = o.input_range,
-             .seed = o.seed,
-             .id = o.id},
+    : State({.inputs = inputs, .rows = outputs, .fan_in = 0}, common_options(o),
             {nullptr, outputs, 0}, {}) {}
 
 double WeightlessState::decoded(std::int64_t ones, std::uint64_t bits) const {
@@ -98,9 +89,8 @@ std::size_t WeightlessState::scratch_bytes(std::size_t) const {
            Scratch::bytes<double>(shape.inputs) + Scratch::bytes<double>(outputs());
 }
 
-void WeightlessState::encode_and_sum(const Engine& engine, const Samples& samples,
-                                     const std::uint64_t* key_bases, std::int64_t* counters,
-                                     Scratch& scratch) const {
+void WeightlessState::encode_and_sum(const Samples& samples, const SampleBlock& block) const {
+    auto [engine, key_bases, counters, scratch] = block;
     const std::size_t mark = scratch.used();
     const std::size_t run = std::max<std::size_t>(kRunWords / words_per_stream(), 1);
     const std::size_t run_words = std::min(kRunWords, words_per_stream());
@@ -140,13 +130,13 @@ void WeightlessState::encode_and_sum(const Engine& engine, const Samples& sample
     scratch.rewind(mark);
 }
 
-void WeightlessState::sum_streams(const Engine& engine, const StreamView& streams,
-                                  const std::uint64_t*, std::int64_t* counters, Scratch&) const {
+void WeightlessState::sum_streams(const StreamView& streams, const SampleBlock& block) const {
+    std::int64_t* counters = block.counters;
     for (std::size_t r = 0; r < streams.rows; ++r) {
-        engine.job.check();
+        block.engine.job.check();
         for (std::size_t i = 0; i < shape.inputs; ++i)
             *counters++ += static_cast<std::int64_t>(
-                engine.kernels.popcount(streams.stream(r, i), words_per_stream()));
+                block.engine.kernels.popcount(streams.stream(r, i), words_per_stream()));
     }
 }
 
@@ -161,9 +151,8 @@ void WeightlessState::finish(std::int64_t* counters, const MatrixView<double>& o
 
 std::unique_ptr<StreamedLayer> WeightlessState::streamed(const ExecutionContext& context,
                                                          std::size_t slots,
-                                                         std::uint64_t forward_seed,
-                                                         std::uint64_t first_sample) const {
-    return std::make_unique<StreamedValues>(context, *this, slots, forward_seed, first_sample);
+                                                         const ForwardNames& names) const {
+    return std::make_unique<StreamedValues>(context, *this, slots, names);
 }
 
 void WeightlessState::expect_sums(const kernels::KernelTable&, const double* x, const double*,

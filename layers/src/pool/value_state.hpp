@@ -9,40 +9,32 @@ namespace bitaxon {
 
 class WeightlessState : public Layer::State {
   public:
-    WeightLayout layout() const final { return {0, 1, words_per_stream(), words_per_stream()}; }
+    WeightlessState(std::size_t inputs, std::size_t outputs, const ValueOptions& options);
+
     bool takes_values() const final { return true; }
 
     std::size_t counters() const final { return shape.inputs; }
     std::size_t block_samples() const final;
     std::size_t scratch_bytes(std::size_t samples) const final;
-    void encode_and_sum(const Engine& engine, const Samples& samples,
-                        const std::uint64_t* key_bases, std::int64_t* counters,
-                        Scratch& scratch) const final;
-    void sum_streams(const Engine& engine, const StreamView& streams,
-                     const std::uint64_t* key_bases, std::int64_t* counters,
-                     Scratch& scratch) const final;
+    void encode_and_sum(const Samples& samples, const SampleBlock& block) const final;
+    void sum_streams(const StreamView& streams, const SampleBlock& block) const final;
     void finish(std::int64_t* counters, const MatrixView<double>& outputs) const final;
     std::unique_ptr<StreamedLayer> streamed(const ExecutionContext& context, std::size_t slots,
-                                            std::uint64_t forward_seed,
-                                            std::uint64_t first_sample) const final;
+                                            const ForwardNames& names) const final;
     void expect_sums(const kernels::KernelTable& kernels, const double* x, const double* values,
                      double* sums) const final;
 
     /// The value that a count of ones in `bits` bits stands for.
     double decoded(std::int64_t ones, std::uint64_t bits) const;
-
-  protected:
-    WeightlessState(std::size_t inputs, std::size_t outputs, const ValueOptions& options);
 };
 
 /// One shape of window for each place of an output.
-class Pool2dState final : public WeightlessState {
+class Pool2dState final : public KindOf<Pool2dState, WeightlessState> {
   public:
     enum class Kind { average, max };
 
     Pool2dState(Kind kind, const Pool2dOptions& options);
 
-    std::unique_ptr<State> clone() const override { return std::make_unique<Pool2dState>(*this); }
     std::string_view type() const override;
     Sizes sizes() const override;
     std::string call() const override;
@@ -63,12 +55,11 @@ class Pool2dState final : public WeightlessState {
     double share() const { return 1.0 / static_cast<double>(window.kernel.y * window.kernel.x); }
 };
 
-class FlattenState final : public WeightlessState {
+class FlattenState final : public KindOf<FlattenState, WeightlessState> {
   public:
     FlattenState(std::size_t channels, std::size_t height, std::size_t width,
                  const ValueOptions& options);
 
-    std::unique_ptr<State> clone() const override { return std::make_unique<FlattenState>(*this); }
     std::string_view type() const override { return "flatten"; }
     Sizes sizes() const override;
     std::string call() const override;

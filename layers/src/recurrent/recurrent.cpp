@@ -12,10 +12,6 @@ namespace {
 // The first state's weights begin a group of words, whatever the length of a stream.
 constexpr std::size_t kAlignedStreams = kernels::kGroupWords;
 
-std::size_t round_up(std::size_t value, std::size_t multiple) {
-    return (value + multiple - 1) / multiple * multiple;
-}
-
 LayerShape shape_of(const Cell& cell, const RecurrentOptions& o) {
     check_size("steps", o.steps);
     check_size("inputs", o.inputs);
@@ -46,26 +42,17 @@ std::unique_ptr<Layer::State> make(const Cell& cell, const RecurrentOptions& opt
                                    std::span<const double> weights, std::span<const double> bias,
                                    const ExecutionContext& context) {
     const LayerShape shape = shape_of(cell, options);
-    auto state = std::make_unique<RecurrentState>(
-        cell, options, as_rows(weights, shape.rows, shape.fan_in, "rows * (inputs + units)"), bias);
-    state->draw(context);
-    return state;
+    return draw_state<RecurrentState>(
+        context, cell, options,
+        as_rows(weights, shape.rows, shape.fan_in, "rows * (inputs + units)"), bias);
 }
 
 }  // namespace
 
 RecurrentState::RecurrentState(const Cell& kind, const RecurrentOptions& o,
                                MatrixView<const double> matrix, std::span<const double> biases)
-    : State(shape_of(kind, o),
-            {.length = o.length,
-             .coding = o.coding,
-             .input_range = o.input_range,
-             .weight_scale = o.weight_scale,
-             .seed = o.seed,
-             .id = o.id},
-            matrix, biases),
-      cell(kind), steps(o.steps), step_inputs(o.inputs), units(o.units), sequence(o.sequence),
-      leak(o.leak) {}
+    : KindOf(shape_of(kind, o), common_options(o), matrix, biases), cell(kind), steps(o.steps),
+      step_inputs(o.inputs), units(o.units), sequence(o.sequence), leak(o.leak) {}
 
 Sizes RecurrentState::sizes() const {
     return {{"steps", steps},
@@ -118,20 +105,13 @@ void check_recurrent(const RecurrentOptions& options) {
 }
 
 RecurrentOptions recurrent_options(const Layer& layer) {
-    const auto* state = dynamic_cast<const RecurrentState*>(&Layer::State::of(layer));
-    if (state == nullptr)
-        throw_error(ErrorCode::invalid_type, "layer", layer.repr(), "a Recurrent, MGU or GRU");
-    return {.steps = state->steps,
-            .inputs = state->step_inputs,
-            .units = state->units,
-            .sequence = state->sequence,
-            .leak = state->leak,
-            .length = state->options.length,
-            .coding = state->options.coding,
-            .input_range = state->options.input_range,
-            .weight_scale = state->options.weight_scale,
-            .seed = state->options.seed,
-            .id = state->options.id};
+    const auto& state = state_of_kind<RecurrentState>(layer, "a Recurrent, MGU or GRU");
+    return with_common(RecurrentOptions{.steps = state.steps,
+                                        .inputs = state.step_inputs,
+                                        .units = state.units,
+                                        .sequence = state.sequence,
+                                        .leak = state.leak},
+                       state.options);
 }
 
 }  // namespace bitaxon

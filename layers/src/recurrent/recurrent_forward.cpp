@@ -20,58 +20,52 @@ std::size_t RecurrentState::scratch_bytes(std::size_t samples) const {
 }
 
 template <class FillInputs>
-void RecurrentState::walk(Recurrence& recurrence, std::span<const std::uint64_t> bases,
-                          std::int64_t* counters, Scratch& scratch,
+void RecurrentState::walk(Recurrence& recurrence, std::size_t samples, const SampleBlock& block,
                           const FillInputs& fill_inputs) const {
-    const std::size_t all = bases.size() * step_counts();
-    auto* counts = scratch.take<std::int64_t>(all);
+    const std::size_t all = samples * step_counts();
+    auto* counts = block.scratch.take<std::int64_t>(all);
     std::fill_n(counts, all, 0);
     recurrence.advance(
-        drawn->panels(), 0, bases, options.length,
+        drawn->panels(), 0, {block.key_bases, samples}, options.length,
         [&](std::size_t r, std::size_t) { return counts + r * step_counts(); }, fill_inputs,
         [&](std::size_t step, const CellStates& states) {
             std::fill_n(counts, all, 0);
             const auto first = place(step);
             if (!first) return;
-            for (std::size_t r = 0; r < bases.size(); ++r)
+            for (std::size_t r = 0; r < samples; ++r)
                 for (std::size_t u = 0; u < units; ++u)
-                    counters[r * this->counters() + *first + u] =
+                    block.counters[r * counters() + *first + u] =
                         std::bit_cast<std::int64_t>(states.state(r)[u]);
         });
 }
 
-void RecurrentState::encode_and_sum(const Engine& engine, const Samples& samples,
-                                    const std::uint64_t* key_bases, std::int64_t* counters,
-                                    Scratch& scratch) const {
-    sum_samples(engine, samples, key_bases, counters, scratch, nullptr);
+void RecurrentState::encode_and_sum(const Samples& samples, const SampleBlock& block) const {
+    sum_samples(samples, block, nullptr);
 }
 
-void RecurrentState::sum_samples(const Engine& engine, const Samples& samples,
-                                 const std::uint64_t* key_bases, std::int64_t* counters,
-                                 Scratch& scratch, const ExecutionContext* spread) const {
+void RecurrentState::sum_samples(const Samples& samples, const SampleBlock& block,
+                                 const ExecutionContext* spread) const {
     const std::size_t count = row_count(samples);
     const SignedPanels& panels = drawn->panels();
-    Recurrence recurrence(*this, engine, count, words_per_stream(), scratch, spread);
+    Recurrence recurrence(*this, block.engine, count, words_per_stream(), block.scratch, spread);
     std::visit(
         [&](const auto& view) {
-            walk(recurrence, {key_bases, count}, counters, scratch,
+            walk(recurrence, count, block,
                  [&](std::size_t r, std::size_t step, std::size_t first, std::size_t words,
                      std::uint64_t* out) {
                      const std::size_t input = step * step_inputs;
                      recurrence.encode(
-                         panels.layout(), 0, key_bases[r], input, first, words, out,
+                         panels.layout(), 0, block.key_bases[r], input, first, words, out,
                          [&](std::size_t i) { return threshold(coded(view(r, input + i))); });
                  });
         },
         samples);
 }
 
-void RecurrentState::sum_streams(const Engine& engine, const StreamView& streams,
-                                 const std::uint64_t* key_bases, std::int64_t* counters,
-                                 Scratch& scratch) const {
+void RecurrentState::sum_streams(const StreamView& streams, const SampleBlock& block) const {
     const std::size_t per_stream = words_per_stream();
-    Recurrence recurrence(*this, engine, streams.rows, per_stream, scratch);
-    walk(recurrence, {key_bases, streams.rows}, counters, scratch,
+    Recurrence recurrence(*this, block.engine, streams.rows, per_stream, block.scratch);
+    walk(recurrence, streams.rows, block,
          [&](std::size_t r, std::size_t step, std::size_t first, std::size_t words,
              std::uint64_t* out) {
              for (std::size_t k = first; k < first + words;) {
@@ -92,25 +86,23 @@ void RecurrentState::finish(std::int64_t* counters, const MatrixView<double>& ou
 
 // Steps wait for one another, so where samples are fewer than threads each step is cut.
 void RecurrentState::run(const ExecutionContext& context, const Samples& samples,
-                         const MatrixView<double>& outputs, std::uint64_t forward_seed,
-                         std::uint64_t first_sample, Job& job) const {
+                         const MatrixView<double>& outputs, const ForwardNames& names,
+                         Job& job) const {
     const std::size_t total = row_count(samples);
     const double step = nanoseconds(total) / static_cast<double>(steps);
     if (total >= workers_for(context.threads(), step))
-        return State::run(context, samples, outputs, forward_seed, first_sample, job);
+        return State::run(context, samples, outputs, names, job);
     const std::size_t block = std::min(total, block_samples());
     Scratch scratch = context.scratch(scratch_bytes(block) + Scratch::bytes<std::uint64_t>(block) +
                                       Scratch::bytes<std::int64_t>(block * counters()));
+    const Engine engine{context.kernels(), job};
     auto* bases = scratch.take<std::uint64_t>(block);
     auto* states = scratch.take<std::int64_t>(block * counters());
     const std::size_t mark = scratch.used();
     for (std::size_t first = 0; first < total; first += block) {
         const std::size_t count = std::min(block, total - first);
-        for (std::size_t r = 0; r < count; ++r)
-            bases[r] = key_base(stream_seed(forward_seed), options.id, Role::input,
-                                first_sample + first + r);
-        sum_samples({context.kernels(), job}, rows_from(samples, first, count), bases, states,
-                    scratch, &context);
+        for (std::size_t r = 0; r < count; ++r) bases[r] = sample_key(names, first + r);
+        sum_samples(rows_from(samples, first, count), {engine, bases, states, scratch}, &context);
         scratch.rewind(mark);
         finish(states, outputs.rows_from(first, count));
         job.add_done(count);
@@ -148,17 +140,13 @@ namespace {
 class StreamedRecurrent final : public StreamedLayer {
   public:
     StreamedRecurrent(const ExecutionContext& context, const RecurrentState& layer,
-                      std::size_t slots, std::uint64_t forward_seed, std::uint64_t first_sample)
-        : StreamedLayer(context.kernels(), layer, slots), recurrent_(layer),
+                      std::size_t slots, const ForwardNames& names)
+        : StreamedLayer(context, layer, slots, names), recurrent_(layer),
           panels_(layer.drawn->by_time(context)),
           counts_of_steps_(slots * layer.steps * layer.step_counts()),
           outputs_(slots * layer.outputs()),
           scratch_(context.scratch(Recurrence::scratch_bytes(layer, slots, 1))),
-          recurrence_(layer, {context.kernels(), job_}, slots, 1, scratch_) {
-        for (std::size_t slot = 0; slot < slots; ++slot)
-            bases_.push_back(key_base(layer.stream_seed(forward_seed), layer.options.id,
-                                      Role::input, first_sample + slot));
-    }
+          recurrence_(layer, engine(), slots, 1, scratch_) {}
 
     void advance(std::uint64_t word, std::span<const std::size_t> active, bool) override {
         std::vector<std::uint64_t> bases;
@@ -190,14 +178,10 @@ class StreamedRecurrent final : public StreamedLayer {
     }
 
   private:
-    double lead_variance(std::size_t, std::size_t, std::uint64_t) const override { return 0.0; }
-
     const RecurrentState& recurrent_;
     const SignedPanels& panels_;
-    std::vector<std::uint64_t> bases_;
     std::vector<std::int64_t> counts_of_steps_;  // slots x steps x step_counts
     std::vector<double> outputs_;
-    Job job_;
     Scratch scratch_;
     Recurrence recurrence_;
 };
@@ -206,9 +190,8 @@ class StreamedRecurrent final : public StreamedLayer {
 
 std::unique_ptr<StreamedLayer> RecurrentState::streamed(const ExecutionContext& context,
                                                         std::size_t slots,
-                                                        std::uint64_t forward_seed,
-                                                        std::uint64_t first_sample) const {
-    return std::make_unique<StreamedRecurrent>(context, *this, slots, forward_seed, first_sample);
+                                                        const ForwardNames& names) const {
+    return std::make_unique<StreamedRecurrent>(context, *this, slots, names);
 }
 
 }  // namespace bitaxon

@@ -10,14 +10,11 @@ namespace bitaxon {
 
 class Recurrence;
 
-class RecurrentState final : public Layer::State {
+class RecurrentState final : public KindOf<RecurrentState> {
   public:
     RecurrentState(const Cell& cell, const RecurrentOptions& options,
                    MatrixView<const double> matrix, std::span<const double> biases);
 
-    std::unique_ptr<State> clone() const override {
-        return std::make_unique<RecurrentState>(*this);
-    }
     std::string_view type() const override { return cell.type; }
     Sizes sizes() const override;
     std::vector<NamedArray> arrays() const override;
@@ -25,23 +22,16 @@ class RecurrentState final : public Layer::State {
     std::string repr() const override;
     WeightLayout layout() const override;
 
-    /// States, as bits of doubles: a step cannot wait for finish.
-    std::size_t counters() const override { return outputs(); }
+    // Its counters are states, as bits of doubles: a step cannot wait for finish.
     std::size_t block_samples() const override;
     std::size_t scratch_bytes(std::size_t samples) const override;
-    void encode_and_sum(const Engine& engine, const Samples& samples,
-                        const std::uint64_t* key_bases, std::int64_t* counters,
-                        Scratch& scratch) const override;
-    void sum_streams(const Engine& engine, const StreamView& streams,
-                     const std::uint64_t* key_bases, std::int64_t* counters,
-                     Scratch& scratch) const override;
+    void encode_and_sum(const Samples& samples, const SampleBlock& block) const override;
+    void sum_streams(const StreamView& streams, const SampleBlock& block) const override;
     void finish(std::int64_t* counters, const MatrixView<double>& outputs) const override;
     void run(const ExecutionContext& context, const Samples& samples,
-             const MatrixView<double>& outputs, std::uint64_t forward_seed,
-             std::uint64_t first_sample, Job& job) const override;
+             const MatrixView<double>& outputs, const ForwardNames& names, Job& job) const override;
     std::unique_ptr<StreamedLayer> streamed(const ExecutionContext& context, std::size_t slots,
-                                            std::uint64_t forward_seed,
-                                            std::uint64_t first_sample) const override;
+                                            const ForwardNames& names) const override;
     void expect_outputs(const kernels::KernelTable& kernels, const double* x, const double* values,
                         double* y) const override;
     bool stops_early() const override { return false; }
@@ -78,13 +68,12 @@ class RecurrentState final : public Layer::State {
 
   private:
     /// encode_and_sum, with the products of a step spread over the threads of `spread`, if any.
-    void sum_samples(const Engine& engine, const Samples& samples, const std::uint64_t* key_bases,
-                     std::int64_t* counters, Scratch& scratch,
+    void sum_samples(const Samples& samples, const SampleBlock& block,
                      const ExecutionContext* spread) const;
-    /// Sets the counters of samples drawn from `bases`; fill_inputs as Recurrence::advance has it.
+    /// Sets the counters of so many samples; fill_inputs as Recurrence::advance has it.
     template <class FillInputs>
-    void walk(Recurrence& recurrence, std::span<const std::uint64_t> bases, std::int64_t* counters,
-              Scratch& scratch, const FillInputs& fill_inputs) const;
+    void walk(Recurrence& recurrence, std::size_t samples, const SampleBlock& block,
+              const FillInputs& fill_inputs) const;
     double join(double x, double h, std::size_t row, double unit) const {
         return unit * (options.input_range * x + h) + bias[row];
     }

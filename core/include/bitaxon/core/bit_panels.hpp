@@ -11,6 +11,12 @@ class BitPanels {
   public:
     BitPanels() = default;
     BitPanels(std::size_t neurons, std::size_t words);
+    /// In memory of another, word_count() words, 64-byte aligned, which are set to 0.
+    BitPanels(std::size_t neurons, std::size_t words, std::uint64_t* memory);
+    BitPanels(BitPanels&&) noexcept = default;
+    BitPanels& operator=(BitPanels&&) noexcept = default;
+
+    static std::size_t word_count(std::size_t neurons, std::size_t words) noexcept;
 
     std::size_t neurons() const noexcept { return neurons_; }
     std::size_t words() const noexcept { return words_; }  ///< padded to whole groups
@@ -36,7 +42,8 @@ class BitPanels {
     std::size_t neurons_ = 0;
     std::size_t words_ = 0;
     std::size_t stride_ = 0;
-    AlignedWords panels_;
+    AlignedWords owned_;
+    std::uint64_t* panels_ = nullptr;
 };
 
 }  // namespace bitaxon
