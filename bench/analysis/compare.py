@@ -56,15 +56,12 @@ class Comparison:
         return [c for c in self.changes if c.word == word]
 
 
-def measures(result):
+def measures(launches, quiet_only):
     """Logarithms a launch: (launches,) of time and of time over reference; NaN where disturbed."""
-    launches = results.launches_of(result)
-    chosen = samples.usable(launches)
-    all_rounds = any(k.iterations.size != np.count_nonzero(k.quiet) for k in chosen)
     time, share = [], []
     for launch in launches:
-        keep = np.ones_like(launch.quiet) if all_rounds else launch.quiet
-        if np.count_nonzero(keep) < samples.FEWEST_QUIET and not all_rounds:
+        keep = launch.quiet if quiet_only else np.ones_like(launch.quiet)
+        if quiet_only and not samples.is_quiet(launch):
             time.append(math.nan)
             share.append(math.nan)
             continue
@@ -170,7 +167,10 @@ def compare(baseline, new, threshold=0.05, alpha=0.05):
 
     tables = {"time": [], "share": []}
     for name in names:
-        old, fresh = measures(old_results[name]), measures(new_results[name])
+        sides = [results.launches_of(r[name]) for r in (old_results, new_results)]
+        # Quiet rounds are compared with quiet ones, or all with all.
+        quiet_only = all(map(samples.quiet_enough, sides))
+        old, fresh = (measures(launches, quiet_only) for launches in sides)
         tables["time"].append(np.concatenate([old[0], fresh[0]]))
         tables["share"].append(np.concatenate([old[1], fresh[1]]))
     tables = {measure: np.array(rows) for measure, rows in tables.items()}

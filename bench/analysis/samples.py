@@ -40,18 +40,25 @@ def read_launch(samples):
                   sentinel <= QUIET * samples["sentinel_best_ns"], reference)
 
 
+def is_quiet(launch):
+    return np.count_nonzero(launch.quiet) >= FEWEST_QUIET
+
+
+def quiet_enough(launches):
+    """Whether FEWEST_LAUNCHES (or half of the launches, if that is less) are quiet."""
+    return sum(map(is_quiet, launches)) >= min(FEWEST_LAUNCHES, (len(launches) + 1) // 2)
+
+
 def usable(launches):
     """What the estimates are made of: the quiet rounds of the launches that have enough of them.
 
-    Work of several threads is its own neighbour, and some machines are never quiet: where fewer than
-    FEWEST_LAUNCHES (or half of the launches, if that is less) are quiet, all rounds of all launches count.
+    Work of several threads is its own neighbour, and some machines are never quiet: where not enough
+    launches are, all rounds of all launches count.
     """
-    needed = min(FEWEST_LAUNCHES, (len(launches) + 1) // 2)
-    quiet = [k for k in launches if np.count_nonzero(k.quiet) >= FEWEST_QUIET]
-    if len(quiet) < needed:
+    if not quiet_enough(launches):
         return list(launches)
     return [Launch(k.iterations[k.quiet], k.nanoseconds[k.quiet], k.quiet[k.quiet],
-                   k.reference_ns[k.quiet]) for k in quiet]
+                   k.reference_ns[k.quiet]) for k in launches if is_quiet(k)]
 
 
 def disturbed_share(launches):

@@ -52,6 +52,24 @@ def test_changes_below_the_threshold_are_none(recorded):
     assert words(compare.compare(recorded["first"], slower, threshold=0.1)) == {}
 
 
+def test_quiet_rounds_are_not_compared_with_disturbed_ones(recorded):
+    """The neighbour doubles the time of every other launch before, and of all but one later."""
+    name = "kernels/dot_f64/avx2/4096"
+
+    def disturbed(result, loud):
+        result = dict(result, results=dict(result["results"]))
+        result["results"][name] = copy.deepcopy(result["results"][name])
+        for launch, doubled in zip(result["results"][name]["launches"], loud):
+            times = np.asarray(launch["subject"]["nanoseconds"]) * (1 + doubled)
+            launch["subject"]["nanoseconds"] = times.tolist()
+            launch["sentinel_ns"] = [launch["sentinel_best_ns"] * (1 + doubled)] * times.size
+        return result
+
+    before = disturbed(recorded["first"], [0, 1] * 4)
+    assert words(compare.compare(before, disturbed(recorded["again"], [0] + [1] * 7))) == {}
+    assert words(compare.compare(before, disturbed(recorded["again"], [0] * 5 + [1] * 3))) == {}
+
+
 def test_medians_leave_out_what_is_missing():
     nan = np.nan
     rows = np.array([[3.0, 1, 2, nan], [4, nan, nan, nan], [nan, nan, nan, nan], [4, 1, 2, 3]])
