@@ -71,6 +71,15 @@ class TemporaryFile {
     bool kept_ = false;
 };
 
+// A rename would put the file in the place of a device, a pipe or a socket.
+void check_replaceable(const std::filesystem::path& path) {
+    struct stat about {};
+    if (::stat(path.c_str(), &about) == 0 && !S_ISREG(about.st_mode))
+        throw Error(ErrorCode::file,
+                    fmt::format("{}: got something else than a file, expected a file or a new name",
+                                path.string()));
+}
+
 }  // namespace
 
 void write_file(const std::filesystem::path& path,
@@ -79,6 +88,7 @@ void write_file(const std::filesystem::path& path,
     // Flushed piece by piece where somebody may lose patience: nothing ends a flush that is on its
     // way.
     constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
+    check_replaceable(path);
     TemporaryFile file(path);
     for (auto part : parts)
         while (!part.empty()) {

@@ -49,6 +49,13 @@ std::span<const py::ssize_t> shape_of(const py::array& array) {
     return {array.shape(), static_cast<std::size_t>(array.ndim())};
 }
 
+// "dtype int64"; "NoneType" where NumPy knows nothing better than an array of one object.
+std::string kind_text(py::handle object, const py::array& array) {
+    return array.ndim() == 0 && !py::isinstance<py::array>(object)
+               ? type_name(object)
+               : "dtype " + text_of(array.dtype());
+}
+
 // First and last byte of an array's elements.
 std::pair<const char*, const char*> extent(const py::array& array) {
     const auto* low = static_cast<const char*>(array.data());
@@ -124,7 +131,7 @@ py::array read_numbers(py::handle object, const char* name, Layout layout) {
         return array;
     if (layout == Layout::floats && is_readable(array, Api::NPY_FLOAT_)) return array;
     if (std::string_view("iuf").find(array.dtype().kind()) == std::string_view::npos)
-        throw_error(ErrorCode::invalid_type, name, fmt::format("dtype {}", text_of(array.dtype())),
+        throw_error(ErrorCode::invalid_type, name, kind_text(object, array),
                     "real numbers (float64 or float32)");
     return as_double(array);
 }

@@ -68,7 +68,7 @@ scale         'sum' over the inputs, or 'mean'
 activation    'none', 'relu' or 'clip' (to [0, 1]; [-1, 1] for bipolar)
 weight_scale  at least max|W|, which it is unless given
 input_range   above 0
-id            number of the layer in stream names
+id            number of the layer in stream names, below 2^56
 context       ExecutionContext of the weights' drawing and of calls that are given none
 
 For one seed and sample number, forward, forward_fast, forward_prepacked and forward_batch give the

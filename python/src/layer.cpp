@@ -194,7 +194,7 @@ void bind_layer(py::module_& module) {
     py::class_<Held<Layer>> type(module, "Layer", kDoc);
     type.def(py::init([]() -> std::unique_ptr<Held<Layer>> {
                  throw_error(ErrorCode::invalid_type, "Layer", "no kind of layer",
-                             "one of its kinds: DenseLayer, Conv2d");
+                             "one of its kinds, DenseLayer say");
              }),
              "__init__(self)\n--\n\n");
     const auto property = [&](const char* name, auto getter, const char* doc) {

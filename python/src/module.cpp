@@ -1,5 +1,6 @@
 // The extension module bitaxon._bitaxon.
 #include "bindings.hpp"
+#include "wrong_calls.hpp"
 
 #include <bitaxon/core/version.hpp>
 
@@ -40,5 +41,6 @@ PYBIND11_MODULE(_bitaxon, module) {
     bitaxon::python::bind_population(module);
     bitaxon::python::bind_stdp(module);
     bitaxon::python::bind_pending(module);
+    bitaxon::python::explain_wrong_calls(module);
     module.attr("__name__") = private_name;
 }

@@ -181,6 +181,13 @@ CASES = {
     "masked words": (TypeError, lambda _: bx.unpack(np.ma.masked_array(np.zeros(1, np.uint64)), 64)),
     "masked values": (TypeError, lambda _: bx.encode(np.ma.masked_array(X[0]), 64)),
     "path of a number": (TypeError, lambda l: bx.Network([l]).save(3)),
+    "unknown argument": (TypeError, lambda l: l.forward(X[0], sed=1)),
+    "unknown argument of a constructor": (TypeError, lambda _: make(lenght=64)),
+    "argument of a function that has none": (TypeError, lambda l: bx.Population(1, "LIF").reset(1)),
+    "argument twice": (TypeError, lambda l: l.forward(X[0], x=X[0])),
+    "no argument": (TypeError, lambda _: bx.Rule()),
+    "arguments without a name": (TypeError, lambda _: bx.DenseLayer(20, 7, 200, W)),
+    "no argument of a class's function": (TypeError, lambda _: bx.scc_matrix(np.zeros((1, 1), np.uint64))),
     "in_flight of a float": (TypeError, lambda l: l.forward_stream([X], in_flight=1.5)),
     "words of another dtype": (TypeError, lambda _: bx.Streams(np.zeros(1, np.int64))),
     "sources of other streams": (ValueError, lambda _: bx.Streams(np.zeros((2, 1), np.uint64), [1])),
@@ -245,9 +252,17 @@ def test_files_that_are_none(tmp_path, network):
         network.save(tmp_path / "absent" / "file")
 
 
-def test_an_unknown_keyword_is_a_type_error(layer):
-    with pytest.raises(TypeError):
-        layer.forward(X[0], sed=1)
+@pytest.mark.parametrize("call, says", [
+    (lambda: make(lenght=64), "DenseLayer: got the argument lenght, expected one of n_inputs, .*did you mean length?"),
+    (lambda: bx.DenseLayer(20, 7, 200, W), "DenseLayer: got 4 arguments without a name, .*at most 2; .* length="),
+    (lambda: bx.encode([0.5]), "length: got nothing"),
+    (lambda: bx.popcount(1, word=2), "popcount: got the argument word, .*did you mean words?"),
+    (lambda: bx.Layer.forward(), "forward"),
+])  # fmt: skip
+def test_wrong_arguments_are_named_and_not_written_out(call, says):
+    with pytest.raises(TypeError, match=says.replace("?", r"\?")) as raised:
+        call()
+    assert "array(" not in str(raised.value)
 
 
 @pytest.mark.parametrize("special", ["__index__", "__float__", "__fspath__"])

@@ -344,8 +344,14 @@ void Reader::name_undeclared(RuleText text, const Expr& expr) {
         for (const StandardParameter& p : kStandardParameters) {
             d_.names.emplace_back(p.name);
         }
+        const std::string near = suggestion(name, d_.names);
         fail(text, expr.position,
-             fmt::format("unknown name `{}`{}", name, suggestion(name, d_.names)));
+             fmt::format("unknown name `{0}`{1}", name,
+                         near.empty()
+                             ? fmt::format(", expected one that has a meaning; declare it, as "
+                                           "in `{} : real = 1`, or give it in `parameters`",
+                                           name)
+                             : near));
     }
 }
 

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 namespace bitaxon::jit {
 namespace {
@@ -43,8 +44,8 @@ std::string_view trimmed(std::string_view text) {
     return text.substr(begin, text.find_last_not_of(blanks) + 1 - begin);
 }
 
-// Whether the line says something else than equations.
-bool take_option(RuleOptions& options, std::string_view line) {
+// Whether the line says something else than equations. `given`: what earlier lines said.
+bool take_option(RuleOptions& options, std::set<std::string_view>& given, std::string_view line) {
     const std::size_t colon = line.find(':');
     if (colon == line.npos) {
         return false;
@@ -55,6 +56,11 @@ bool take_option(RuleOptions& options, std::string_view line) {
     const std::string_view word = value.substr(0, value.find_first_of(" \t=(;"));
     if (option == std::end(kOptions) || std::ranges::count(kTypes, word) > 0) {
         return false;
+    }
+    if (!given.insert(option->name).second && option->name != "reset") {
+        throw Error(ErrorCode::invalid_value,
+                    fmt::format("line {}: got `{}:` a second time, expected it once",
+                                std::ranges::count(options.equations, '\n') + 1, option->name));
     }
     option->set(options, value);
     return true;
@@ -81,12 +87,13 @@ std::string read_rule(const std::filesystem::path& path) {
 
 Rule parse_rule(std::string_view text) {
     RuleOptions options;
+    std::set<std::string_view> given;
     while (!text.empty()) {
         const std::size_t end = std::min(text.find('\n'), text.size());
         const std::string_view line = text.substr(0, end);
         text.remove_prefix(std::min(end + 1, text.size()));
         // Errors name the lines of the file, so none may be missing.
-        if (!take_option(options, line.substr(0, line.find('#')))) {
+        if (!take_option(options, given, line.substr(0, line.find('#')))) {
             options.equations += line;
         }
         options.equations += '\n';

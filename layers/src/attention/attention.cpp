@@ -58,7 +58,7 @@ Sizes AttentionState::sizes() const {
 }
 
 std::string AttentionState::call() const {
-    return fmt::format("Attention({}, {}, {}, queries={}, causal={}", tokens(), heads(),
+    return fmt::format("Attention({}, {}, {}, n_queries={}, causal={}", tokens(), heads(),
                        options_.head_width,
                        options_.queries ? fmt::format("{}", *options_.queries) : "None",
                        options_.causal ? "True" : "False");

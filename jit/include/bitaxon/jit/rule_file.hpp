@@ -16,7 +16,7 @@ namespace bitaxon::jit {
 ///     dv/dt = (v_rest - v + r*i)/tau_mem (unless refractory)
 ///     tau_mem : real = 20e-3
 ///     threshold: v > v_threshold
-///     reset: v = v_reset              # several of these lines: one after another
+///     reset: v = v_reset              # several of these lines: one after another; others once
 ///     refractory: 2e-3
 ///     method: exact
 ///     name: leaky
