@@ -487,7 +487,8 @@ Allocation Allocator::run(int pins, const std::vector<char>& on_stack) {
     vector_file_ = file_.vectors;
     mask_file_ = RegisterSet{file_.masks} << kFirstMaskRegister;
     free_ = vector_file_ | mask_file_;
-    result_.code.reserve(schedule_.items.size() * 7 / 4 + 16);
+    // With what is moved to and from memory, twice the items are enough for long rules.
+    result_.code.reserve(schedule_.items.size() * 2 + 32);
     list_values();
     choose_homes(on_stack);
     pin_leaves(pins);

@@ -19,6 +19,9 @@ constexpr OpInfo kOps[] = {
 #undef BITAXON_JIT_OP
 };
 
+// Most texts need no more.
+constexpr std::size_t kFirstNodes = 64;
+
 std::uint64_t hash(const Node& node) noexcept {
     constexpr std::uint64_t multiplier = 0x9e3779b97f4a7c15;
     std::uint64_t h = static_cast<std::uint64_t>(node.op) << 8 | static_cast<std::uint64_t>(node.type);
@@ -172,6 +175,9 @@ NodeId Graph::intern(const Node& node) {
     }
     const auto id = static_cast<NodeId>(nodes_.size());
     table_[slot] = id;
+    if (nodes_.capacity() == 0) {
+        nodes_.reserve(kFirstNodes);
+    }
     nodes_.push_back(node);
     ++entered_;
     return id;
@@ -227,21 +233,21 @@ std::int64_t Graph::integer_value(NodeId id) const noexcept {
 
 std::vector<NodeId> reachable(const Graph& graph, std::span<const NodeId> roots) {
     const NodeId end = roots.empty() ? 0 : std::ranges::max(roots) + 1;
-    std::vector<char> needed(end, 0);
+    // At first whether a node is needed, by its number; from `first` on, those that are.
+    std::vector<NodeId> nodes(end, 0);
     for (const NodeId root : roots) {
-        needed[root] = 1;
+        nodes[root] = 1;
     }
-    std::vector<NodeId> nodes;
-    nodes.reserve(end);
+    std::size_t first = end;
     for (NodeId id = end; id-- > 0;) {
-        if (needed[id]) {
-            nodes.push_back(id);
+        if (nodes[id] != 0) {
             for (const NodeId argument : graph[id].arguments()) {
-                needed[argument] = 1;
+                nodes[argument] = 1;
             }
+            nodes[--first] = id;
         }
     }
-    std::reverse(nodes.begin(), nodes.end());
+    nodes.erase(nodes.begin(), nodes.begin() + static_cast<std::ptrdiff_t>(first));
     return nodes;
 }
 

@@ -302,7 +302,7 @@ NodeId lower_source(NodeId id, const Node& node, Graph& target, const Leaves& le
 
 std::vector<NodeId> lower(const Graph& source, std::span<const NodeId> roots, Graph& target,
                           const Leaves& leaves) {
-    target.reserve(target.size() + 4 * source.size());  // functions take many primitives
+    target.reserve(target.size() + 5 * source.size());  // functions take many primitives
     MathBuilder builder(target);
     std::vector<NodeId> lowered(source.size(), kNoNode);
     // What external calls need of their own is computed elsewhere.

@@ -84,6 +84,7 @@ class MathBuilder {
 
 // Polynomials, for coefficients from the lowest degree up: plain Horner by fma, and Estrin's scheme,
 // which is shorter in latency at a few more instructions.
+inline constexpr std::size_t kMaxCoefficients = 32;  ///< that estrin() takes
 NodeId horner(MathBuilder& b, Type t, NodeId x, std::span<const double> coefficients);
 NodeId estrin(MathBuilder& b, Type t, NodeId x, std::span<const double> coefficients);
 

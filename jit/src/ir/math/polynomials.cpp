@@ -2,7 +2,6 @@
 #include "math.hpp"
 
 #include <array>
-#include <vector>
 
 namespace bitaxon::jit::math {
 
@@ -14,36 +13,31 @@ NodeId horner(MathBuilder& b, Type t, NodeId x, std::span<const double> coeffici
     return value;
 }
 
-namespace {
-
-// Values v[0] + v[1] x + v[2] x^2 ... of twice the step: pairs become one, an odd last stays.
-std::vector<NodeId> join_pairs(MathBuilder& b, Type t, NodeId x,
-                               const std::vector<NodeId>& values) {
-    std::vector<NodeId> joined;
-    for (std::size_t i = 0; i < values.size(); i += 2) {
-        joined.push_back(i + 1 < values.size() ? b.fma(t, values[i + 1], x, values[i]) : values[i]);
-    }
-    return joined;
-}
-
-}  // namespace
-
 // Estrin (1960) for one step, or for two from four pairs on, and from there Horner in x^2 or x^4:
 // further powers cost multiplications and shorten nothing below some twenty coefficients.
 NodeId estrin(MathBuilder& b, Type t, NodeId x, std::span<const double> coefficients) {
-    std::vector<NodeId> values;
-    for (const double coefficient : coefficients) {
-        values.push_back(b.constant(t, coefficient));
+    std::array<NodeId, kMaxCoefficients> values;
+    std::size_t count = coefficients.size();
+    for (std::size_t i = 0; i < count; ++i) {
+        values[i] = b.constant(t, coefficients[i]);
     }
     NodeId power = x;
     for (const std::size_t enough : {std::size_t{1}, std::size_t{3}}) {
-        if (values.size() > enough) {
-            values = join_pairs(b, t, power, values);
-            power = values.size() > 1 ? b.mul(t, power, power) : power;
+        if (count > enough) {
+            // Values v[0] + v[1] x + v[2] x^2 ... of twice the step: pairs become one, an odd last
+            // stays.
+            for (std::size_t i = 0; i + 1 < count; i += 2) {
+                values[i / 2] = b.fma(t, values[i + 1], power, values[i]);
+            }
+            if (count % 2 == 1) {
+                values[count / 2] = values[count - 1];
+            }
+            count = (count + 1) / 2;
+            power = count > 1 ? b.mul(t, power, power) : power;
         }
     }
-    NodeId value = values.back();
-    for (std::size_t i = values.size() - 1; i-- > 0;) {
+    NodeId value = values[count - 1];
+    for (std::size_t i = count - 1; i-- > 0;) {
         value = b.fma(t, value, power, values[i]);
     }
     return value;
