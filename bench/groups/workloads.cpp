@@ -1,10 +1,11 @@
 // What do the workloads take that others measure themselves by? Those of UnarySim's own tests
 // (D. Wu, J. Li, R. Yin, H. Hsiao, Y. Kim and J. San Miguel, 2020), one call of ours where it makes
-// one a cycle; and the finite-state function that its issue names.
+// one a cycle; a finite-state function, and correlations of all pairs of a set.
 #include "harness/conv_work.hpp"
 #include "harness/oracle.hpp"
 #include "harness/probes.hpp"
 
+#include <bitaxon/core/correlation.hpp>
 #include <bitaxon/jit/circuit.hpp>
 
 #include <fmt/format.h>
@@ -119,6 +120,36 @@ Experiment stanh(kernels::Tier tier) {
     return circuit("stanh", std::move(inputs), Step{}, tier);
 }
 
+// SCC of all pairs of a set. Work: the bits of each pair once.
+Experiment scc_of_all(kernels::Tier tier) {
+    constexpr std::size_t kStreams = 1024, kLength = 1024, kChecked = 100;
+    const auto context = std::make_shared<const ExecutionContext>(make_context(tier));
+    const auto streams =
+        std::make_shared<const StreamArray>(numbered(tier, kStreams, kLength, 0, [](std::size_t i) {
+            return static_cast<double>(i) / kStreams;
+        }));
+    const auto out = std::make_shared<std::vector<double>>(kStreams * kStreams);
+    const auto call = [=] {
+        correlation_matrix(*context, Correlation::scc, streams->view(), streams->view(), *out);
+    };
+    call();
+    for (const std::size_t pair : oracle::spread(out->size(), kChecked)) {
+        const std::uint64_t* x = streams->view().stream(0, pair / kStreams);
+        const std::uint64_t* y = streams->view().stream(0, pair % kStreams);
+        std::uint64_t ones_x = 0, ones_y = 0, both = 0;
+        for (std::size_t t = 0; t < kLength; ++t) {
+            const bool a = oracle::bit(x, t), b = oracle::bit(y, t);
+            ones_x += a;
+            ones_y += b;
+            both += a && b;
+        }
+        if ((*out)[pair] != scc_from_counts(kLength, ones_x, ones_y, both))
+            throw Mismatch(fmt::format("pair {}: got {}", pair, (*out)[pair]));
+    }
+    return Experiment("Gbit/s", contestant(kStreams * (kStreams + 1) / 2.0 * kLength, call))
+        .limited_by(and_popcount_probe());
+}
+
 }  // namespace
 
 void add_workloads(Suite& suite) {
@@ -136,6 +167,8 @@ void add_workloads(Suite& suite) {
         suite.add(make_id("workloads", "conv2d", tier, "32x128x32x16x256"),
                   [=] { return conv2d(kConv, forward, tier); });
         suite.add(make_id("workloads", "divide", tier, "65536x256"), [=] { return divide(tier); });
+        suite.add(make_id("workloads", "scc", tier, "1024x1024x1024"),
+                  [=] { return scc_of_all(tier); });
         suite.add(make_id("workloads", "stanh", tier, "10000x1024"), [=] { return stanh(tier); });
     }
 }

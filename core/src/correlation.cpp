@@ -104,10 +104,20 @@ bool same(const StreamView& a, const StreamView& b) {
            (a.streams == 1 || a.stream_stride == b.stream_stride);
 }
 
-// Columns of the tiles in which the matrix is made: counts and results of a tile stay in L1.
-constexpr std::size_t kTileColumns = 32;
-// A line more than a tile's row, so that columns do not fall together in the cache.
-constexpr std::size_t kTileStride = kTileColumns + 8;
+// Rows first ... and columns start ... of a symmetric n x n matrix, once more below its diagonal.
+void mirror(std::span<double> out, std::size_t n, std::size_t first, std::size_t rows,
+            std::size_t start, std::size_t columns) {
+    constexpr std::size_t kTile = 8;  // cache lines a set: rows may be a power of two apart
+    for (std::size_t j = start; j < start + columns; j += kTile)
+        for (std::size_t i = first; i < first + rows; i += kTile)
+            for (std::size_t column = j; column < std::min(j + kTile, start + columns); ++column)
+                for (std::size_t row = i; row < std::min(i + kTile, first + rows); ++row)
+                    out[column * n + row] = out[row * n + column];
+}
+
+// Columns of the tiles in which the matrix is made: counts stay in the cache, and tiles are square,
+// so that those on the diagonal are whole.
+constexpr std::size_t kTileColumns = kPieceRows;
 
 }  // namespace
 
@@ -187,7 +197,6 @@ void correlation_matrix(const ExecutionContext& context, Correlation kind, const
 
     context.parallel_for((a.streams + kPieceRows - 1) / kPieceRows, [&](std::size_t piece) {
         alignas(kAlignment) std::int64_t both[kPieceRows * kTileColumns];
-        alignas(kAlignment) double tile[kPieceRows * kTileStride];
         const std::size_t first = piece * kPieceRows;
         const std::size_t row_count = std::min(kPieceRows, a.streams - first);
         for (std::size_t start = symmetric ? first : 0; start < b.streams; start += kTileColumns) {
@@ -201,15 +210,11 @@ void correlation_matrix(const ExecutionContext& context, Correlation kind, const
             product.sums = both;
             product.sums_stride = kTileColumns;
             k.dense_and(product);
-            for (std::size_t i = 0; i < row_count; ++i) {
-                double* row = tile + i * kTileStride;
-                writer.write(first + i, start, columns, both + i * kTileColumns, row);
-                std::copy_n(row, columns, out.data() + (first + i) * b.streams + start);
-            }
-            if (!symmetric || start < first + kPieceRows) continue;
-            for (std::size_t j = 0; j < columns; ++j)
-                for (std::size_t i = 0; i < row_count; ++i)
-                    out[(start + j) * b.streams + first + i] = tile[i * kTileStride + j];
+            for (std::size_t i = 0; i < row_count; ++i)
+                writer.write(first + i, start, columns, both + i * kTileColumns,
+                             out.data() + (first + i) * b.streams + start);
+            if (symmetric && start > first)
+                mirror(out, b.streams, first, row_count, start, columns);
         }
     });
 }

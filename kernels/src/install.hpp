@@ -11,7 +11,7 @@ namespace bitaxon::kernels {
 #undef BITAXON_TIER
 
 /// Whether this x86 CPU does PDEP in a few cycles. AMD's before Zen 3, and Hygon's after them, take
-/// several for each one of the mask (A. Fog's tables): a word takes longer than nibble by nibble.
+/// several for each one of the mask (A. Fog's tables), about what a word takes nibble by nibble.
 bool deposits_fast() noexcept;
 
 }  // namespace bitaxon::kernels

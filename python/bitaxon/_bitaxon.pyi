@@ -954,6 +954,14 @@ def decode(
     coding: _Coding = "unipolar",
     context: ExecutionContext | None = None,
 ) -> _Floats: ...
+def multiply_conditional(
+    a: _Words,
+    b: _Words,
+    length: SupportsIndex,
+    *,
+    coding: Literal["unipolar", "bipolar"] = "unipolar",
+    context: ExecutionContext | None = None,
+) -> _Words: ...
 def pack(bits: npt.ArrayLike, context: ExecutionContext | None = None) -> _Words: ...
 def unpack(
     words: _Words, length: SupportsIndex, context: ExecutionContext | None = None

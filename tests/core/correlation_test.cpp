@@ -205,6 +205,15 @@ TEST(SccMatrix, OfASetWithItselfHasOnesOnItsDiagonal) {
         }
 }
 
+TEST(SccMatrix, OfASetWithItselfIsThatWithACopy) {
+    std::vector<double> values;
+    for (int i = 0; i < 150; ++i) values.push_back(i / 149.0);
+    const StreamArray streams = encode(context(), values, 300);
+    const StreamArray copy = streams;
+    EXPECT_EQ(scc_matrix(context(), streams.view(), streams.view()),
+              scc_matrix(context(), streams.view(), copy.view()));
+}
+
 TEST(SccMatrix, FollowsTheStridesOfAView) {
     const StreamArray streams = encode(context(), kValues, 200);
     StreamView backwards = streams.view();

@@ -13,8 +13,8 @@ constexpr std::size_t kNeurons = 70;
 constexpr std::size_t kWords = 2048;
 constexpr std::size_t kGroups = kWords / kGroupWords;
 
-// The first rows and neurons are enough for long streams: 17 x 33 x 2048 words, and for many rows
-// and neurons short streams are: 70 x 70 x 24 words.
+// The first rows and neurons are enough for long streams: 17 x 33 x 2048 words, which other neurons
+// repeat, and for many rows and neurons short streams are: 70 x 70 x 24 words.
 struct Extent {
     std::size_t rows, neurons, groups;
 };
@@ -38,6 +38,10 @@ public:
         for (u64& x : rows) x = all_ones ? ~u64{0} : random();
         for (u64& w : weights) w = all_ones ? ~u64{0} : random() | random();
         for (std::size_t i = 0; i < negative.size(); ++i) negative[i] = random() >> 63 != 0;
+        for (std::size_t i = kLong.neurons * kWords; i < weights.size(); ++i) {
+            weights[i] = weights[i - kLong.neurons * kWords];
+            negative[i] = negative[i - kLong.neurons * kWords];
+        }
         for (const Rule rule : kRules) {
             long_[static_cast<std::size_t>(rule)] = prefix_sums(rule, kLong);
             wide_[static_cast<std::size_t>(rule)] = prefix_sums(rule, kWide);
@@ -49,7 +53,7 @@ public:
         const bool wide = groups <= kWide.groups;
         const Extent& extent = wide ? kWide : kLong;
         const auto& sums = (wide ? wide_ : long_)[static_cast<std::size_t>(rule)];
-        return sums[(r * extent.neurons + n) * (extent.groups + 1) + groups];
+        return sums[(r * extent.neurons + n % extent.neurons) * (extent.groups + 1) + groups];
     }
 
     std::vector<u64> rows;
@@ -187,10 +191,11 @@ TEST_P(Dense, AgreesWithABitLoopForManyRowsAndNeurons) {
 TEST_P(Dense, NothingOverflowsWhenEveryBitIsOne) {
     for (const Rule rule : kRules)
         for (const std::size_t groups : {1u, 2u, 3u, 4u, 15u, 16u, 31u, 32u, 33u, 64u, 100u, 256u})
-            for (const std::size_t rows : {2u, 9u, 17u}) {
-                expect_sums(all_ones(), rule, rows, 33, groups);
-                if (HasFatalFailure()) return;
-            }
+            for (const std::size_t rows : {2u, 9u, 17u})
+                for (const std::size_t neurons : {33u, 65u}) {
+                    expect_sums(all_ones(), rule, rows, neurons, groups);
+                    if (HasFatalFailure()) return;
+                }
 }
 
 TEST_P(Dense, EmptyProductsAddNothing) {

@@ -313,6 +313,19 @@ def test_coefficients_of_a_function():
             bx.circuits.coefficients(name, function)
 
 
+@pytest.mark.parametrize("coding, name", [("unipolar", ""), ("bipolar", "_bipolar")])
+def test_a_conditional_product_of_streams_is_that_of_the_circuit(coding, name):
+    a = bx.encode(np.linspace(0, 1, 40), 300, seed=1)
+    numbers = np.arange(40) * 6
+    b = bx.encode(numbers / 256, 300, encoder=bx.encoders.VanDerCorput(bits=8))
+    expected = bx.circuits[f"multiply_conditional{name}"](a, bx.formats.constant(numbers, 8, 300), length=300)
+    assert (bx.multiply_conditional(a, b, 300, coding=coding) == expected).all()
+    one = bx.multiply_conditional(a[7], b[7:8], 300, coding=coding)
+    assert one.shape == a[7].shape and (one == expected[7]).all()
+    with pytest.raises(ValueError, match="b: got 1 rows of 2 streams"):
+        bx.multiply_conditional(a, b[:2], 300)
+
+
 def test_the_list_says_what_each_computes():
     assert len(bx.circuits) > 20
     for name in bx.circuits:

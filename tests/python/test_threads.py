@@ -38,6 +38,7 @@ RELEASING = {
     "unpack": lambda m: bx.unpack(PACKED, 200),
     "popcount": lambda m: bx.popcount(PACKED),
     "scc_matrix": lambda m: bx.scc_matrix(PACKED, length=200),
+    "multiply_conditional": lambda m: bx.multiply_conditional(PACKED, PACKED, 200),
 }
 
 

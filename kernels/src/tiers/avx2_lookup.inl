@@ -8,14 +8,15 @@
 // split:
 //   v = three look-ups;  mixed += v;  second += v >> 4 & 15
 //   first row = mixed - 16 * second, mod 256
-// That is 3.1 operations for 256 bits where carry-save adders take 6.2, but also three loads and a
-// scalar index, so that it gains 10 to 20 % in L1 and 40 to 70 % on short streams, on signs and
-// where weights come from L2. The price is a transposition of the weights into nibbles by neuron,
-// 3.5 operations a look-up shared by all pairs of rows: below kLeastRows rows or kLeastNeurons
-// neurons in the 32 lanes it loses.
+// That is 3.1 operations for 256 bits where carry-save adders take 6.2, but loads and a scalar
+// index too, of which two look-ups share some: 64 neurons a table, or four rows with 32 neurons the
+// nibbles. It gains 10 to 20 % in L1, with 64 neurons 40 to 50 %, and more on short streams, on
+// signs and where weights come from L2. The price is a transposition of the weights into nibbles by
+// neuron, 3.5 operations a look-up shared by all pairs of rows: below kLeastRows rows or
+// kLeastNeurons neurons in the 32 lanes it loses.
 
-constexpr std::size_t kLookupLanes = 32;   // neurons
-constexpr std::size_t kLookupWords = 32;   // words that are transposed together: 16 KiB
+constexpr std::size_t kLookupLanes = 32;   // neurons of a vector, of which a tile has one or two
+constexpr std::size_t kLookupWords = 32;   // of 32 neurons that are transposed together: 16 KiB
 constexpr std::size_t kLookupRows = 64;    // rows that share a transposition
 constexpr std::size_t kNibbles = 16;       // in a word
 constexpr std::size_t kLongestSum = 1016;  // words: 64 * 1016 fits in 16 bits
@@ -42,17 +43,30 @@ constexpr PairTables make_tables(Rule rule) {
 constexpr PairTables kAndTables = make_tables([](unsigned x, unsigned w) { return x & w; });
 constexpr PairTables kXorTables = make_tables([](unsigned x, unsigned w) { return x ^ w; });
 
-// Weights of 32 neurons by nibble, and the signs of 32 neurons by word.
-struct LookupWeights {
-    alignas(32) std::uint8_t nibbles[kLookupWords][kNibbles][kLookupLanes];
-    alignas(32) std::uint8_t signs[kLookupWords][kLookupLanes];      // 0 or 255
-    alignas(32) std::uint8_t start[kLookupWords / 2][kLookupLanes];  // 64 a sign of two words
+// One byte for each neuron of a tile.
+template <std::size_t kVectors>
+struct TileBytes {
+    alignas(32) std::uint8_t lanes[kVectors][kLookupLanes];
 };
 
-// Two words of 32 neurons. Interleaving vectors i and i + 8 four times transposes 16 x 16 bytes:
-// the low lanes hold neurons 0 to 15, the high lanes the others.
-void transpose_words(const u64* const* neurons, std::size_t word,
-                     std::uint8_t (*nibbles)[kNibbles][kLookupLanes]) {
+// Weights of a tile's neurons by nibble, and their signs by word.
+template <std::size_t kVectors>
+struct LookupWeights {
+    static constexpr std::size_t kWords = kLookupWords / kVectors;
+    TileBytes<kVectors> nibbles[kWords][kNibbles];
+    TileBytes<kVectors> signs[kWords];      // 0 or 255
+    TileBytes<kVectors> start[kWords / 2];  // 64 a sign of two words
+};
+
+void store_bytes(std::uint8_t* p, __m256i v) {
+    _mm256_store_si256(reinterpret_cast<__m256i*>(p), v);
+}
+
+// Two words of 32 neurons; their nibbles lie `stride` bytes apart. Interleaving vectors i and i + 8
+// four times transposes 16 x 16 bytes: the low lanes hold neurons 0 to 15, the high lanes the
+// others.
+void transpose_words(const u64* const* neurons, std::size_t word, std::uint8_t* nibbles,
+                     std::size_t stride) {
     __m256i v[16];
     for (std::size_t i = 0; i < 16; ++i) {
         const auto* low = reinterpret_cast<const __m128i*>(neurons[i] + word);
@@ -70,9 +84,9 @@ void transpose_words(const u64* const* neurons, std::size_t word,
     }
     const __m256i nibble = _mm256_set1_epi8(0x0f);
     for (std::size_t byte = 0; byte < 16; ++byte) {
-        auto* out = reinterpret_cast<__m256i*>(nibbles[byte / 8][byte % 8 * 2]);
-        _mm256_store_si256(out, _mm256_and_si256(v[byte], nibble));
-        _mm256_store_si256(out + 1, _mm256_and_si256(_mm256_srli_epi16(v[byte], 4), nibble));
+        store_bytes(nibbles + 2 * byte * stride, _mm256_and_si256(v[byte], nibble));
+        store_bytes(nibbles + (2 * byte + 1) * stride,
+                    _mm256_and_si256(_mm256_srli_epi16(v[byte], 4), nibble));
     }
 }
 
@@ -83,6 +97,13 @@ __m256i times_16(__m256i bytes) {
 void store_places(std::uint16_t* places, __m128i pairs) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(places),
                         _mm256_slli_epi16(_mm256_cvtepu8_epi16(pairs), 4));
+}
+
+// Asks for words that the next block reads. Runs of a block are too short for the hardware to see
+// what follows them.
+void prefetch(const u64* p, std::size_t words) {
+    for (std::size_t k = 0; k < words; k += kGroupWords)
+        _mm_prefetch(reinterpret_cast<const char*>(p + k), _MM_HINT_T1);
 }
 
 // The tables' places for two rows: nibble i of word k of both. Four words at a time, two a lane.
@@ -102,6 +123,13 @@ void pair_nibbles(const u64* first, const u64* second, std::size_t words, std::u
         store_places(places + 3 * kNibbles, _mm256_extracti128_si256(words_13, 1));
     }
 }
+
+// Pairs of rows that are looked up together.
+constexpr std::size_t pairs_of(std::size_t vectors) { return 2 / vectors; }
+
+// The tables' places for these pairs.
+template <std::size_t kVectors>
+using PairPlaces = std::uint16_t[pairs_of(kVectors)][kLookupWords / kVectors * kNibbles];
 
 // Sums of two rows with 32 neurons, 16 bits each: even neurons, then odd ones.
 struct PairSums {
@@ -134,68 +162,74 @@ struct PairBytes {
     }
 };
 
-// Two words of two pairs of rows, so that bytes hold at most 128. A negative word counts 64 minus
-// its ones: the sums start at 64 for each sign, and run complemented through such a word, because
-// ~(~s + c) = s - c.
-template <bool kSigned>
-void look_up(PairSums* sums, const LookupWeights& weights, std::size_t word,
-             const std::uint16_t* places, const std::uint16_t* next_places,
-             const PairTables& tables) {
-    const __m256i second = kSigned ? load_bytes(weights.start[word / 2]) : _mm256_setzero_si256();
-    const __m256i mixed = kSigned ? _mm256_add_epi8(second, times_16(second)) : second;
-    PairBytes a{mixed, second};
-    PairBytes b{mixed, second};
-    const auto count = [&](std::uint16_t place, __m256i nibbles) {
-        const auto* table = reinterpret_cast<const __m128i*>(&tables.counts[0][0] + place);
-        return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_load_si128(table)), nibbles);
+// Two words of two rows with 64 neurons, or of four with 32: two look-ups share a table or the
+// nibbles. Bytes hold at most 128. A negative word counts 64 minus its ones: the sums start at 64
+// for each sign, and run complemented through such a word, because ~(~s + c) = s - c.
+//
+// The loop is not unrolled, nor inlined into one: GCC would order the sums anew, keep more of them
+// than there are registers, and store them.
+template <std::size_t kVectors, bool kSigned>
+[[gnu::noinline]] void look_up(PairSums (*sums)[kVectors], const LookupWeights<kVectors>& weights,
+                               std::size_t word, const PairPlaces<kVectors>& places,
+                               const PairTables& tables) {
+    constexpr std::size_t kPairs = pairs_of(kVectors);
+    PairBytes bytes[kPairs][kVectors];
+    const auto for_each_sum = [](auto call) {
+        for (std::size_t q = 0; q < kPairs; ++q)
+            for (std::size_t v = 0; v < kVectors; ++v) call(q, v);
     };
-    for (std::size_t k = word; k < word + 2; ++k) {
-        const std::uint16_t* pa = places + k * kNibbles;
-        const std::uint16_t* pb = next_places + k * kNibbles;
-        const auto nibbles = [&](std::size_t i) { return load_bytes(weights.nibbles[k][i]); };
-        if (kSigned) {
-            a.complement(load_bytes(weights.signs[k]));
-            b.complement(load_bytes(weights.signs[k]));
-        }
-        for (std::size_t i = 0; i < 15; i += 3) {
-            const __m256i w0 = nibbles(i);
-            const __m256i w1 = nibbles(i + 1);
-            const __m256i w2 = nibbles(i + 2);
-            a.take(_mm256_add_epi8(_mm256_add_epi8(count(pa[i], w0), count(pa[i + 1], w1)),
-                                   count(pa[i + 2], w2)));
-            b.take(_mm256_add_epi8(_mm256_add_epi8(count(pb[i], w0), count(pb[i + 1], w1)),
-                                   count(pb[i + 2], w2)));
-        }
-        a.take(count(pa[15], nibbles(15)));
-        b.take(count(pb[15], nibbles(15)));
-        if (kSigned) {
-            a.complement(load_bytes(weights.signs[k]));
-            b.complement(load_bytes(weights.signs[k]));
-        }
+    const auto complement = [&](std::size_t k) {
+        for_each_sum([&](std::size_t q, std::size_t v) {
+            bytes[q][v].complement(load_bytes(weights.signs[k].lanes[v]));
+        });
+    };
+    for_each_sum([&](std::size_t q, std::size_t v) {
+        const __m256i start =
+            kSigned ? load_bytes(weights.start[word / 2].lanes[v]) : _mm256_setzero_si256();
+        bytes[q][v] = {kSigned ? _mm256_add_epi8(start, times_16(start)) : start, start};
+    });
+    for (std::size_t half = 0; half < 2; ++half) {
+        const std::size_t k = word + half;
+        const TileBytes<kVectors>* nibbles = weights.nibbles[k];
+        const auto count = [&](std::size_t i, std::size_t q, std::size_t v) {
+            const auto* table = reinterpret_cast<const __m128i*>(&tables.counts[0][0] +
+                                                                 places[q][k * kNibbles + i]);
+            return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_load_si128(table)),
+                                       load_bytes(nibbles[i].lanes[v]));
+        };
+        if (kSigned) complement(k);
+#pragma GCC unroll 1
+        for (std::size_t i = 0; i < 15; i += 3)
+            for_each_sum([&](std::size_t q, std::size_t v) {
+                bytes[q][v].take(_mm256_add_epi8(
+                    _mm256_add_epi8(count(i, q, v), count(i + 1, q, v)), count(i + 2, q, v)));
+            });
+        for_each_sum([&](std::size_t q, std::size_t v) { bytes[q][v].take(count(15, q, v)); });
+        if (kSigned) complement(k);
     }
-    a.add_to(sums[0]);
-    b.add_to(sums[1]);
+    for_each_sum([&](std::size_t q, std::size_t v) { bytes[q][v].add_to(sums[q][v]); });
 }
 
-// Signs of eight words: byte n of `bits` holds those of neuron n.
-void spread_signs(LookupWeights& weights, std::size_t word, __m256i bits) {
+// Signs of eight words for 32 neurons: byte n of `bits` holds those of neuron n.
+template <std::size_t kVectors>
+void spread_signs(LookupWeights<kVectors>& weights, std::size_t v, std::size_t word, __m256i bits) {
     const __m256i sixty_four = _mm256_set1_epi8(64);
     for (std::size_t k = 0; k < kGroupWords; k += 2) {
         __m256i start = _mm256_setzero_si256();
         for (std::size_t i = k; i < k + 2; ++i) {
             const __m256i bit = _mm256_set1_epi8(static_cast<char>(1u << i));
             const __m256i sign = _mm256_cmpeq_epi8(_mm256_and_si256(bits, bit), bit);
-            _mm256_store_si256(reinterpret_cast<__m256i*>(weights.signs[word + i]), sign);
+            store_bytes(weights.signs[word + i].lanes[v], sign);
             start = _mm256_add_epi8(start, _mm256_and_si256(sign, sixty_four));
         }
-        _mm256_store_si256(reinterpret_cast<__m256i*>(weights.start[(word + k) / 2]), start);
+        store_bytes(weights.start[(word + k) / 2].lanes[v], start);
     }
 }
 
-// The weights of a block from `word` on. The last panel stands in for those that eight lack.
-template <bool kSigned>
-void transpose(LookupWeights& weights, const DenseProduct& p, std::size_t neuron, std::size_t word,
-               std::size_t words) {
+// 32 weights of a block from `word` on. The last panel stands in for those that eight lack.
+template <std::size_t kVectors, bool kSigned>
+void transpose(LookupWeights<kVectors>& weights, std::size_t v, const DenseProduct& p,
+               std::size_t neuron, std::size_t word, std::size_t words) {
     constexpr std::size_t kPanels = kLookupLanes / kPanelNeurons;
     const std::size_t last_panel = (p.neuron_count - 1) / kPanelNeurons;
     const u64* neurons[kLookupLanes];
@@ -205,12 +239,13 @@ void transpose(LookupWeights& weights, const DenseProduct& p, std::size_t neuron
         const u64* first = p.panels + panel * p.panel_stride + word * kPanelNeurons;
         for (std::size_t n = 0; n < kPanelNeurons; ++n)
             neurons[q * kPanelNeurons + n] = first + n * kGroupWords;
+        prefetch(first + words * kPanelNeurons, words * kPanelNeurons);
         if (kSigned)
             signs[q] = p.signs + panel * p.sign_stride + word / kGroupWords * kPanelNeurons;
     }
     for (std::size_t k = 0; k < words; k += 2) {
         const std::size_t at = k / kGroupWords * kPanelNeurons * kGroupWords + k % kGroupWords;
-        transpose_words(neurons, at, weights.nibbles + k);
+        transpose_words(neurons, at, weights.nibbles[k][0].lanes[v], kVectors * kLookupLanes);
     }
     if (!kSigned) return;
     for (std::size_t k = 0; k < words; k += kGroupWords) {
@@ -218,7 +253,7 @@ void transpose(LookupWeights& weights, const DenseProduct& p, std::size_t neuron
         for (std::size_t q = 0; q < kPanels; ++q)
             std::memcpy(bits + q * kPanelNeurons, signs[q] + k / kGroupWords * kPanelNeurons,
                         kPanelNeurons);
-        spread_signs(weights, k, load_bytes(bits));
+        spread_signs(weights, v, k, load_bytes(bits));
     }
 }
 
@@ -240,46 +275,63 @@ void add_counts(const __m256i (&sums)[2], std::size_t neurons, std::int64_t* out
     for (; n < neurons; ++n) out[n] += counts[n];
 }
 
-// Some rows with up to 32 neurons over at most kLongestSum words. The last row stands in for those
-// that four lack.
-template <bool kSigned>
+// Some rows with the neurons of a tile over at most kLongestSum words. The last row stands in for
+// those that the last pairs lack.
+template <std::size_t kVectors, bool kSigned>
 void lookup_tile(const DenseProduct& p, std::size_t first_row, std::size_t rows, std::size_t neuron,
                  std::size_t first_word, std::size_t words, const PairTables& tables) {
-    LookupWeights weights;
-    PairSums sums[kLookupRows / 2] = {};
-    const auto row = [&](std::size_t r) { return first_row + std::min(r, rows - 1); };
-    for (std::size_t begin = 0; begin < words; begin += kLookupWords) {
-        const std::size_t block = std::min(kLookupWords, words - begin);
-        transpose<kSigned>(weights, p, neuron, first_word + begin, block);
-        for (std::size_t r = 0; r < rows; r += 4) {
-            const u64* x = p.rows + first_word + begin;
-            std::uint16_t places[2][kLookupWords * kNibbles];
-            for (std::size_t i = 0; i < 2; ++i)
-                pair_nibbles(x + row(r + 2 * i) * p.row_stride,
-                             x + row(r + 2 * i + 1) * p.row_stride, block, places[i]);
+    constexpr std::size_t kPairs = pairs_of(kVectors);
+    LookupWeights<kVectors> weights;
+    PairSums sums[kLookupRows / 2][kVectors] = {};
+    const auto row = [&](std::size_t r) {
+        return p.rows + (first_row + std::min(r, rows - 1)) * p.row_stride + first_word;
+    };
+    for (std::size_t begin = 0; begin < words; begin += weights.kWords) {
+        const std::size_t block = std::min(weights.kWords, words - begin);
+        for (std::size_t v = 0; v < kVectors; ++v)
+            transpose<kVectors, kSigned>(weights, v, p, neuron + v * kLookupLanes,
+                                         first_word + begin, block);
+        for (std::size_t r = 0; r < rows; r += 2 * kPairs) {
+            PairPlaces<kVectors> places;
+            for (std::size_t q = 0; q < kPairs; ++q) {
+                const u64* first = row(r + 2 * q) + begin;
+                const u64* second = row(r + 2 * q + 1) + begin;
+                pair_nibbles(first, second, block, places[q]);
+                prefetch(first + block, block);
+                prefetch(second + block, block);
+            }
             for (std::size_t k = 0; k < block; k += 2)
-                look_up<kSigned>(sums + r / 2, weights, k, places[0], places[1], tables);
+                look_up<kVectors, kSigned>(sums + r / 2, weights, k, places, tables);
         }
     }
-    const std::size_t neurons = std::min(kLookupLanes, p.neuron_count - neuron);
     for (std::size_t r = 0; r < rows; ++r) {
-        const auto& halves = r % 2 == 0 ? sums[r / 2].first : sums[r / 2].second;
-        add_counts(halves, neurons, p.sums + (first_row + r) * p.sums_stride + neuron);
+        std::int64_t* out = p.sums + (first_row + r) * p.sums_stride;
+        for (std::size_t v = 0; v < kVectors; ++v) {
+            const std::size_t first = neuron + v * kLookupLanes;
+            const PairSums& pair = sums[r / 2][v];
+            add_counts(r % 2 == 0 ? pair.first : pair.second,
+                       std::min(kLookupLanes, p.neuron_count - first), out + first);
+        }
     }
 }
 
-// Takes as many neurons as fill its lanes well, and says how many. Rows are shared out evenly, so
-// that no transposition is for a few of them only.
+// Takes neurons from `neuron` on while they fill the lanes of tiles well, and says where it ends.
+// Rows are shared out evenly, so that no transposition is for a few of them only.
+template <std::size_t kVectors, bool kSigned>
+std::size_t lookup_tiles(const DenseProduct& p, const PairTables& tables, std::size_t neuron) {
+    const std::size_t tiles = (p.row_count + kLookupRows - 1) / kLookupRows;
+    const std::size_t rows = ((p.row_count + tiles - 1) / tiles + 3) / 4 * 4;
+    for (; neuron + kVectors * kLeastNeurons <= p.neuron_count; neuron += kVectors * kLookupLanes)
+        for (std::size_t r = 0; r < p.row_count; r += rows)
+            for (std::size_t k = 0; k < p.words; k += kLongestSum)
+                lookup_tile<kVectors, kSigned>(p, r, std::min(rows, p.row_count - r), neuron, k,
+                                               std::min(kLongestSum, p.words - k), tables);
+    return std::min(neuron, p.neuron_count);
+}
+
+// The first neurons; how many.
 template <bool kSigned>
 std::size_t dense_by_lookup(const DenseProduct& p, const PairTables& tables) {
     if (p.row_count < kLeastRows) return 0;
-    const std::size_t tiles = (p.row_count + kLookupRows - 1) / kLookupRows;
-    const std::size_t rows = ((p.row_count + tiles - 1) / tiles + 3) / 4 * 4;
-    std::size_t neuron = 0;
-    for (; neuron + kLeastNeurons <= p.neuron_count; neuron += kLookupLanes)
-        for (std::size_t r = 0; r < p.row_count; r += rows)
-            for (std::size_t k = 0; k < p.words; k += kLongestSum)
-                lookup_tile<kSigned>(p, r, std::min(rows, p.row_count - r), neuron, k,
-                                     std::min(kLongestSum, p.words - k), tables);
-    return std::min(neuron, p.neuron_count);
+    return lookup_tiles<1, kSigned>(p, tables, lookup_tiles<2, kSigned>(p, tables, 0));
 }
