@@ -67,8 +67,6 @@ def test_a_transformer_block(rng):
     assert np.allclose(network.forward_expected(X, weights="mean"), exact, atol=1e-6)
     error = network.forward_batch(X, seed=1) - exact
     assert np.sqrt(np.mean(error**2)) < 0.25 * np.sqrt(np.mean(exact**2)) + 0.05
-    with pytest.raises(bx.UnsupportedError, match="Attention"):
-        network.forward_deviation(X)
 
 
 def test_wrong_arguments_are_named(rng):

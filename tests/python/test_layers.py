@@ -248,7 +248,5 @@ def test_skips_add_the_outputs_of_earlier_layers(rng, tmp_path):
                          (3, TypeError)]:  # fmt: skip
         with pytest.raises(error, match="skips"):
             bx.Network(layers, skips=skips)
-    with pytest.raises(bx.UnsupportedError, match="skips"):
-        network.forward_deviation(X)
     with pytest.raises(ValueError, match="stop"):
         bx.Network(layers[:3], skips=[(0, 2)]).forward_streamed(X)

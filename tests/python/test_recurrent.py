@@ -141,8 +141,6 @@ def test_wrong_calls_are_named(rng):
         layer.forward_streamed(np.zeros(12))
     with pytest.raises(bx.InvalidShapeError, match="x: got"):
         layer.forward(np.zeros(3))
-    with pytest.raises(bx.UnsupportedError, match="MGU"):
-        bx.Network([layer]).forward_deviation(np.zeros(12))
     with pytest.raises(bx.InvalidValueError, match="density"):
         bx.reservoir_weights(1, 5, density=0)
     with pytest.raises(bx.InvalidShapeError, match="targets"):
@@ -160,10 +158,6 @@ def test_wrong_calls_are_named(rng):
         bx.Recurrent(2**64 - 3, 3, steps=2, length=64)
     with pytest.raises(bx.InvalidShapeError, match="steps"):  # before it draws for minutes
         bx.Recurrent(1, 2000, steps=2**31, length=64)
-    state = layer.__getstate__()
-    del state["steps"]
-    with pytest.raises(bx.InvalidValueError, match="state: got a dict without 'steps'"):
-        bx.MGU.__new__(bx.MGU).__setstate__(state)
 
 
 def test_ctrl_c_ends_the_drawing_of_reservoirs():

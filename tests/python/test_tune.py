@@ -86,3 +86,26 @@ def test_tune_refuses_what_it_cannot_reach(rng, network):
     with pytest.raises(ValueError, match="lengths"):
         network.set_lengths([64])
     assert repr(network) == before
+
+
+def test_networks_with_attention_and_sequences_are_tuned(rng):
+    """By measurement, as all are; their noise is predicted, too (tests/layers/deviation_test.cpp)."""
+    signed = dict(length=64, coding="bipolar", seed=1)
+    attentive = [
+        bx.GraphLayer(4, 4, 12, weights=rng.uniform(-1, 1, (12, 4)), **signed),
+        bx.Attention(4, 2, 2, length=64, seed=2),
+        bx.DenseLayer(16, 3, weights=rng.normal(size=(3, 16)), **signed),
+    ]
+    recurrent = [
+        bx.GRU(4, 4, steps=4, length=64, sequence=False, weights=rng.uniform(-1, 1, (12, 8)), seed=1),
+        bx.DenseLayer(4, 3, weights=rng.normal(size=(3, 4)), **signed),
+    ]
+    X = rng.random((40, 16))
+    for layers in attentive, recurrent:
+        network = bx.Network(layers)
+        network.calibrate(X)
+        tuned = network.tune(X, target=0.8, longest=8192, seed=3)
+        assert [layer["length"] for layer in network.info()["layers"]] == list(tuned.lengths)
+        labels = network.forward_expected(X, weights="mean").argmax(axis=1)
+        assert tuned.accuracy == np.mean(network.forward_batch(X, seed=3).argmax(axis=1) == labels) >= 0.8
+        assert (network.forward_deviation(X) > 0).all()

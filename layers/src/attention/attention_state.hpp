@@ -28,7 +28,8 @@ class AttentionState final : public KindOf<AttentionState> {
     void expect_sums(const kernels::KernelTable& kernels, const double* x, const double* values,
                      double* sums) const override;
     bool stops_early() const override { return false; }
-    bool predicts_noise() const override { return false; }
+    std::unique_ptr<Linearised> linearise(const Engine& engine,
+                                          const DecodedInputs& inputs) const override;
     double nanoseconds(std::size_t samples) const override;
     double expected_nanoseconds(std::size_t samples) const override;
 

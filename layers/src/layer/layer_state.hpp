@@ -100,6 +100,26 @@ struct SampleBlock {
     Scratch& scratch;
 };
 
+/// Inputs of one sample as a layer decodes them: means, the variances that they come with, and
+/// those of single bits.
+struct DecodedInputs {
+    std::span<const double> mean;
+    std::span<const double> variance;
+    std::span<const double> bit_noise;
+};
+
+/// How the outputs of one sample follow from its inputs, to first order, and what the streams of
+/// the layer itself add.
+struct Linearised {
+    std::vector<double> mean;      ///< of outputs
+    std::vector<double> variance;  ///< of outputs, about
+
+    virtual ~Linearised() = default;
+    /// Returns what the layer's streams add to the variance of the sum of gradient times outputs;
+    /// adds to `below` the gradient over the inputs, decoded.
+    virtual double pull_back(std::span<const double> gradient, std::span<double> below) const = 0;
+};
+
 /// Layers without weights have a fan-in of 0; most work on values (value_state.hpp).
 ///
 /// Derived classes are copied by clone() and say what their products are.
@@ -170,10 +190,14 @@ struct Layer::State {
     /// Whether an answer may be certain before the end of a layer that comes last.
     virtual bool stops_early() const { return !takes_values(); }
 
-    /// What Network::forward_deviation needs, where it can be predicted. Products are sums that
-    /// expect_sums makes outputs of, by a linear map that does not depend on the weights; for most
-    /// kinds they are the outputs.
-    virtual bool predicts_noise() const { return true; }
+    /// What Network::forward_deviation needs of kinds whose outputs are no linear map of products.
+    /// The model refers to the layer.
+    virtual std::unique_ptr<Linearised> linearise(const Engine& /*engine*/,
+                                                  const DecodedInputs& /*inputs*/) const {
+        return nullptr;
+    }
+    /// And of the others. Products are sums that expect_sums makes outputs of, by a linear map that
+    /// does not depend on the weights; for most kinds they are the outputs.
     /// expect_sums with the map's coefficients squared: for variances.
     virtual void expect_squares(const kernels::KernelTable& kernels, const double* x,
                                 const double* values, double* sums) const {

@@ -10,11 +10,13 @@
 // beyond its slope goes in as noise of its own.
 #include "network_state.hpp"
 
-#include <bitaxon/core/error.hpp>
-
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <memory>
 #include <numbers>
+#include <optional>
+#include <utility>
 
 namespace bitaxon {
 namespace {
@@ -51,6 +53,8 @@ Clipped clip(double mean, double variance, double low, double high) {
     return {mean + sigma * z_mean, variance * z_variance, inside};
 }
 
+double square(double x) { return x * x; }
+
 // A layer's weights as the formulas need them, a row a row. None where there are no weights.
 struct Weights {
     Weights(const Layer::State& layer, const Job& job) {
@@ -75,20 +79,136 @@ struct Weights {
     std::vector<double> spreads;       // the latter less the former
 };
 
+// Linear in products with weights.
+class LinearisedProducts final : public Linearised {
+  public:
+    LinearisedProducts(const Layer::State& layer, const Weights& weights, const Engine& engine,
+                       const DecodedInputs& inputs)
+        : layer_(layer), weights_(weights), inputs_(inputs) {
+        mean.resize(layer.outputs());
+        variance.resize(mean.size());
+        std::vector<double> of_bits(mean.size());
+        layer.expect_sums(engine.kernels, inputs.mean.data(), layer.drawn->values().data(),
+                          mean.data());
+        layer.expect_squares(engine.kernels, inputs.variance.data(), weights.squares.data(),
+                             variance.data());
+        layer.expect_squares(engine.kernels, inputs.bit_noise.data(), weights.mean_squares.data(),
+                             of_bits.data());
+        for (std::size_t n = 0; n < mean.size(); ++n) {
+            mean[n] = unit_ * mean[n] + layer.bias[layer.row_of(n)];
+            variance[n] = square(unit_) * (variance[n] + of_bits[n] / bits_);
+        }
+    }
+
+    double pull_back(std::span<const double> gradient, std::span<double> below) const override {
+        std::vector<double> products(gradient.begin(), gradient.end());
+        layer_.pull_to_products(products);
+        std::vector<double> squares(products.size()), spread(below.size());
+        for (std::size_t n = 0; n < squares.size(); ++n) squares[n] = square(products[n]);
+        layer_.pull_back(inputs_.mean.data(), products.data(), layer_.drawn->values().data(),
+                         below.data());
+        layer_.pull_back(inputs_.mean.data(), squares.data(), weights_.spreads.data(),
+                         spread.data());
+        double sum = 0.0;
+        for (std::size_t i = 0; i < below.size(); ++i) {
+            sum += inputs_.bit_noise[i] * (square(below[i]) + spread[i]);
+            below[i] *= unit_;
+        }
+        return square(unit_) * sum / bits_;
+    }
+
+  private:
+    const Layer::State& layer_;
+    const Weights& weights_;
+    const DecodedInputs inputs_;
+    const double unit_ = layer_.factor(1);
+    const double bits_ = static_cast<double>(layer_.options.length);
+};
+
+// Linear in values, which are `range` times what is decoded.
+class LinearisedValues final : public Linearised {
+  public:
+    LinearisedValues(const Layer::State& layer, double range, const DecodedInputs& inputs)
+        : layer_(layer), range_(range), values_(inputs.mean.begin(), inputs.mean.end()),
+          noise_(inputs.bit_noise.begin(), inputs.bit_noise.end()) {
+        std::vector<double> variances(values_.size());
+        for (std::size_t i = 0; i < values_.size(); ++i) {
+            values_[i] *= range;
+            noise_[i] *= square(range) / static_cast<double>(layer.options.length);
+            variances[i] = square(range) * inputs.variance[i] + noise_[i];
+        }
+        mean.resize(layer.outputs());
+        variance.resize(mean.size());
+        layer.apply(values_.data(), mean.data());
+        layer.apply_variance(values_.data(), variances.data(), variance.data());
+    }
+
+    double pull_back(std::span<const double> gradient, std::span<double> below) const override {
+        layer_.pull_back(values_.data(), gradient.data(), nullptr, below.data());
+        double sum = 0.0;
+        for (std::size_t i = 0; i < below.size(); ++i) {
+            sum += square(below[i]) * noise_[i];
+            below[i] *= range_;
+        }
+        return sum;
+    }
+
+  private:
+    const Layer::State& layer_;
+    double range_;
+    std::vector<double> values_;
+    std::vector<double> noise_;  // of their streams
+};
+
+// What limits do to some values.
+struct Limited {
+    std::vector<double> slope;   // of each value's mean
+    std::vector<double> excess;  // variance of each value beyond the slope's
+
+    /// Limits normal values to [low, high].
+    Limited(std::vector<double>& mean, std::vector<double>& variance, double low, double high)
+        : slope(mean.size(), 1.0), excess(mean.size(), 0.0) {
+        if (std::isinf(low) && std::isinf(high)) return;
+        for (std::size_t n = 0; n < mean.size(); ++n) {
+            const Clipped clipped = clip(mean[n], variance[n], low, high);
+            slope[n] = clipped.slope;
+            excess[n] = std::max(clipped.variance - square(clipped.slope) * variance[n], 0.0);
+            mean[n] = clipped.mean;
+            variance[n] = clipped.variance;
+        }
+    }
+
+    /// Makes a gradient over what was limited one over what there was before, and returns the
+    /// variance of the excess.
+    double pull_back(std::vector<double>& gradient) const {
+        double sum = 0.0;
+        for (std::size_t n = 0; n < gradient.size(); ++n) {
+            sum += square(gradient[n]) * excess[n];
+            gradient[n] *= slope[n];
+        }
+        return sum;
+    }
+};
+
 // What one layer makes of a sample.
 struct Stage {
     std::vector<double> input;      // means: decoded where the layer encodes, else numbers
-    std::vector<double> bit_noise;  // variances of decoded bits; empty where nothing is encoded
-    std::vector<double> mean;       // of outputs, clipped
+    std::vector<double> noise;      // variances that they come with
+    std::vector<double> bit_noise;  // variances of decoded bits; 0 where nothing is encoded
+    std::unique_ptr<Linearised> layer;
+    std::optional<Limited> activation;
+    std::vector<double> kept_mean;  // of outputs, with what skips add
+    std::vector<double> kept_variance;
+    std::optional<Limited> range;  // of the next layer
+    std::vector<double> mean;      // of what it takes
     std::vector<double> variance;
-    std::vector<double> slope;   // of each output's clipping
-    std::vector<double> excess;  // variance of each output beyond the slope's
 };
 
 class Deviations {
   public:
-    Deviations(const std::vector<const Layer::State*>& layers, const Engine& engine)
-        : layers_(layers), engine_(engine), stages_(layers.size()) {
+    Deviations(const std::vector<const Layer::State*>& layers, const std::vector<Skip>& skips,
+               const Engine& engine)
+        : layers_(layers), skips_(skips), engine_(engine), stages_(layers.size()) {
         for (const Layer::State* layer : layers) weights_.emplace_back(*layer, engine.job);
     }
 
@@ -106,135 +226,101 @@ class Deviations {
     void forwards(const Sample& sample) {
         for (std::size_t k = 0; k < layers_.size(); ++k) {
             engine_.job.check();
-            std::vector<double> mean(layers_[k]->inputs()), variance(mean.size());
-            for (std::size_t i = 0; i < mean.size(); ++i) {
-                mean[i] = k == 0 ? static_cast<double>(sample(0, i)) : stages_[k - 1].mean[i];
-                variance[i] = k == 0 ? 0.0 : stages_[k - 1].variance[i];
+            Stage& stage = stages_[k];
+            if (k == 0) {
+                stage.input.resize(sample.columns);
+                for (std::size_t i = 0; i < sample.columns; ++i) stage.input[i] = sample(0, i);
+                stage.noise.assign(sample.columns, 0.0);
+            } else {
+                stage.input = stages_[k - 1].mean;
+                stage.noise = stages_[k - 1].variance;
             }
-            encode(k, mean, variance);
-            multiply(k, variance);
-            clip_outputs(k);
+            encode(k);
+            stage.layer = linearise(k);
+            finish(k);
         }
     }
 
     // Means and variances of values become those of decoded probabilities.
-    void encode(std::size_t k, std::vector<double>& mean, std::vector<double>& variance) {
+    void encode(std::size_t k) {
         const Layer::State& layer = *layers_[k];
         Stage& stage = stages_[k];
-        stage.bit_noise.clear();
-        if (encodes(k)) {
-            const double range = layer.options.input_range;
-            const bool bipolar = layer.options.coding == Coding::bipolar;
-            for (std::size_t i = 0; i < mean.size(); ++i) {
-                mean[i] = std::clamp(mean[i], layer.lowest_input(), range) / range;
-                variance[i] /= range * range;
-                const double bit = bipolar ? 1.0 - mean[i] * mean[i] : mean[i] * (1.0 - mean[i]);
-                stage.bit_noise.push_back(std::max(bit - variance[i], 0.0));
-            }
-        }
-        stage.input = mean;
-    }
-
-    void multiply(std::size_t k, const std::vector<double>& variance) {
-        const Layer::State& layer = *layers_[k];
-        Stage& stage = stages_[k];
-        const std::size_t outputs = layer.outputs();
-        const auto bits = static_cast<double>(layer.options.length);
-        stage.mean.resize(outputs);
-        stage.variance.resize(outputs);
-        if (!layer.has_weights()) {
-            std::vector<double> values(stage.input), noise(variance);
-            if (encodes(k))
-                for (std::size_t i = 0; i < values.size(); ++i) {
-                    values[i] *= layer.options.input_range;
-                    noise[i] =
-                        square(layer.options.input_range) * (noise[i] + stage.bit_noise[i] / bits);
-                }
-            layer.apply(values.data(), stage.mean.data());
-            layer.apply_variance(values.data(), noise.data(), stage.variance.data());
-            return;
-        }
-        std::vector<double> of_bits(outputs);
-        const double unit = layer.factor(1);
-        layer.expect_sums(engine_.kernels, stage.input.data(), layer.drawn->values().data(),
-                          stage.mean.data());
-        layer.expect_squares(engine_.kernels, variance.data(), weights_[k].squares.data(),
-                             stage.variance.data());
-        layer.expect_squares(engine_.kernels, stage.bit_noise.data(),
-                             weights_[k].mean_squares.data(), of_bits.data());
-        for (std::size_t n = 0; n < outputs; ++n) {
-            stage.mean[n] = unit * stage.mean[n] + layer.bias[layer.row_of(n)];
-            stage.variance[n] = unit * unit * (stage.variance[n] + of_bits[n] / bits);
+        stage.bit_noise.assign(stage.input.size(), 0.0);
+        if (!encodes(k)) return;
+        const double range = layer.options.input_range;
+        const bool bipolar = layer.options.coding == Coding::bipolar;
+        for (std::size_t i = 0; i < stage.input.size(); ++i) {
+            double& mean = stage.input[i];
+            mean = std::clamp(mean, layer.lowest_input(), range) / range;
+            stage.noise[i] /= range * range;
+            const double bit = bipolar ? 1.0 - mean * mean : mean * (1.0 - mean);
+            stage.bit_noise[i] = std::max(bit - stage.noise[i], 0.0);
         }
     }
 
-    // The activation and, where the next layer encodes, its range.
-    void clip_outputs(std::size_t k) {
+    std::unique_ptr<Linearised> linearise(std::size_t k) const {
+        const Layer::State& layer = *layers_[k];
+        const Stage& stage = stages_[k];
+        const DecodedInputs inputs{stage.input, stage.noise, stage.bit_noise};
+        if (auto own = layer.linearise(engine_, inputs)) return own;
+        if (layer.has_weights())
+            return std::make_unique<LinearisedProducts>(layer, weights_[k], engine_, inputs);
+        return std::make_unique<LinearisedValues>(
+            layer, encodes(k) ? layer.options.input_range : 1.0, inputs);
+    }
+
+    // The activation, what skips add and, where the next layer encodes, its range: one limit with
+    // the activation's where no skip comes between.
+    void finish(std::size_t k) {
+        constexpr double infinity = std::numeric_limits<double>::infinity();
         Stage& stage = stages_[k];
+        stage.mean = stage.layer->mean;
+        stage.variance = stage.layer->variance;
         auto [low, high] = layers_[k]->limits();
-        if (k + 1 < layers_.size() && encodes(k + 1)) {
-            low = std::max(low, layers_[k + 1]->lowest_input());
-            high = std::min(high, layers_[k + 1]->options.input_range);
+        std::pair range{-infinity, infinity};
+        if (k + 1 < layers_.size() && encodes(k + 1))
+            range = {layers_[k + 1]->lowest_input(), layers_[k + 1]->options.input_range};
+        const auto touches = [=](const Skip& skip) { return skip.from == k || skip.to == k; };
+        if (std::ranges::none_of(skips_, touches)) {
+            low = std::max(low, std::exchange(range.first, -infinity));
+            high = std::min(high, std::exchange(range.second, infinity));
         }
-        stage.slope.assign(stage.mean.size(), 1.0);
-        stage.excess.assign(stage.mean.size(), 0.0);
-        if (std::isinf(low) && std::isinf(high)) return;
-        for (std::size_t n = 0; n < stage.mean.size(); ++n) {
-            const Clipped clipped = clip(stage.mean[n], stage.variance[n], low, high);
-            stage.slope[n] = clipped.slope;
-            stage.excess[n] =
-                std::max(clipped.variance - square(clipped.slope) * stage.variance[n], 0.0);
-            stage.mean[n] = clipped.mean;
-            stage.variance[n] = clipped.variance;
-        }
+        stage.activation.emplace(stage.mean, stage.variance, low, high);
+        for (const auto& [from, to] : skips_)
+            for (std::size_t n = 0; to == k && n < stage.mean.size(); ++n) {
+                stage.mean[n] += stages_[from].kept_mean[n];
+                stage.variance[n] += stages_[from].kept_variance[n];
+            }
+        stage.kept_mean = stage.mean;
+        stage.kept_variance = stage.variance;
+        stage.range.emplace(stage.mean, stage.variance, range.first, range.second);
     }
 
     // The variance of output `output`.
     double backwards(std::size_t output) {
         double sum = 0.0;
-        std::vector<double> gradient(layers_.back()->outputs());
-        gradient[output] = 1.0;
+        std::vector<std::vector<double>> gradients;  // over each layer's outputs, with skips
+        for (const Layer::State* layer : layers_) gradients.emplace_back(layer->outputs());
+        gradients.back()[output] = 1.0;
         for (std::size_t k = layers_.size(); k-- > 0;) {
             engine_.job.check();
-            const Layer::State& layer = *layers_[k];
-            const Stage& stage = stages_[k];
-            for (std::size_t n = 0; n < gradient.size(); ++n) {
-                sum += square(gradient[n]) * stage.excess[n];
-                gradient[n] *= stage.slope[n];
-            }
-            std::vector<double> below(layer.inputs());
-            const auto bits = static_cast<double>(layer.options.length);
-            const double range = layer.options.input_range;
-            if (!layer.has_weights()) {
-                std::vector<double> values(stage.input);
-                if (encodes(k))
-                    for (double& value : values) value *= range;
-                layer.pull_back(values.data(), gradient.data(), nullptr, below.data());
-                if (encodes(k))
-                    for (std::size_t i = 0; i < below.size(); ++i)
-                        sum += square(below[i] * range) * stage.bit_noise[i] / bits;
-            } else {
-                const double unit = layer.factor(1);
-                layer.pull_to_products(gradient);
-                std::vector<double> squares(gradient.size()), spread(below.size());
-                for (std::size_t n = 0; n < squares.size(); ++n) squares[n] = square(gradient[n]);
-                layer.pull_back(stage.input.data(), gradient.data(), layer.drawn->values().data(),
-                                below.data());
-                layer.pull_back(stage.input.data(), squares.data(), weights_[k].spreads.data(),
-                                spread.data());
-                for (std::size_t i = 0; i < below.size(); ++i) {
-                    sum += unit * unit / bits * stage.bit_noise[i] * (square(below[i]) + spread[i]);
-                    below[i] *= unit / range;
-                }
-            }
-            gradient = std::move(below);
+            for (const auto& [from, to] : skips_)
+                for (std::size_t n = 0; to == k && n < gradients[k].size(); ++n)
+                    gradients[from][n] += gradients[k][n];
+            sum += stages_[k].activation->pull_back(gradients[k]);
+            std::vector<double> below(layers_[k]->inputs());
+            sum += stages_[k].layer->pull_back(gradients[k], below);
+            if (k == 0) break;
+            if (encodes(k))
+                for (double& slope : below) slope /= layers_[k]->options.input_range;
+            sum += stages_[k - 1].range->pull_back(below);
+            for (std::size_t n = 0; n < below.size(); ++n) gradients[k - 1][n] += below[n];
         }
         return sum;
     }
 
-    static double square(double x) { return x * x; }
-
     const std::vector<const Layer::State*>& layers_;
+    const std::vector<Skip>& skips_;
     const Engine& engine_;
     std::vector<Stage> stages_;
     std::vector<Weights> weights_;
@@ -245,15 +331,9 @@ class Deviations {
 void Network::State::deviate(const ExecutionContext& context, const Samples& samples,
                              const MatrixView<double>& outputs, const Monitor& monitor) const {
     check_shapes(samples, outputs);
-    if (!skips.list().empty())
-        throw_error(ErrorCode::unsupported, "forward_deviation", "a network with skips",
-                    "one without: what skips carry is not predicted");
     std::vector<const Layer::State*> chain;
     double nanoseconds = 0;
     for (std::size_t k = 0; k < layers.size(); ++k) {
-        if (!layer(k).predicts_noise())
-            throw_error(ErrorCode::unsupported, "forward_deviation", layer(k).call() + ")",
-                        "a network without it: its noise is not predicted");
         chain.push_back(&layer(k));
         nanoseconds += layer(k).expected_nanoseconds(outputs.rows) *
                        static_cast<double>(2 * outputs.columns + 3);
@@ -264,7 +344,7 @@ void Network::State::deviate(const ExecutionContext& context, const Samples& sam
             std::min(outputs.rows, static_cast<std::size_t>(context.threads()));
         context.parallel_for(pieces, [&](std::size_t piece) {
             const Engine engine{context.kernels(), job};
-            Deviations deviations(chain, engine);
+            Deviations deviations(chain, skips.list(), engine);
             for (std::size_t r = piece; r < outputs.rows; r += pieces) {
                 std::visit(
                     [&](const auto& view) {

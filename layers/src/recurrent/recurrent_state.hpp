@@ -35,7 +35,8 @@ class RecurrentState final : public KindOf<RecurrentState> {
     void expect_outputs(const kernels::KernelTable& kernels, const double* x, const double* values,
                         double* y) const override;
     bool stops_early() const override { return false; }
-    bool predicts_noise() const override { return false; }
+    std::unique_ptr<Linearised> linearise(const Engine& engine,
+                                          const DecodedInputs& inputs) const override;
 
     /// Signed products that a step of a sample has counted: those of inputs with all rows of
     /// weights, then those of states.

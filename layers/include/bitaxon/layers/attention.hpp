@@ -35,7 +35,7 @@ struct AttentionOptions {
 ///
 /// After another layer inputs are encoded within input_range, as Network::calibrate sets it.
 /// forward_prepacked draws the probabilities' streams, so its seed and sample count. A last layer
-/// of this kind does not stop early, and Network::forward_deviation has no prediction for it.
+/// of this kind does not stop early.
 class Attention : public Layer {
   public:
     /// @throws Error for a size of 0, causal with queries, split-unipolar coding

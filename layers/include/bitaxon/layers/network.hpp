@@ -119,7 +119,7 @@ class Network : public AsyncForward<Network> {
     /// input streams of each layer add to the noise of the outputs, given the drawn weights. The
     /// more bits, the closer: clipped values are taken for normal ones, and the largest value of a
     /// MaxPool2d for the one that is largest without noise.
-    /// @throws Error for a network with skips (unsupported)
+    /// Skips, attention and recurrent layers are part of it, to first order.
     void forward_deviation(const ExecutionContext& context, MatrixView<const double> samples,
                            MatrixView<double> outputs, const Monitor& monitor = {}) const;
     void forward_deviation(const ExecutionContext& context, MatrixView<const float> samples,
