@@ -99,14 +99,38 @@ double operations(const Model& m, std::size_t neurons) {
     return static_cast<double>(BoundRule::Call(rule, run, {}, context).operations());
 }
 
+Probe arithmetic(const Model& m, std::size_t neurons, std::size_t steps) {
+    return neurons == 1 ? integer_chain_probe(steps) : fma_probe(m.real, operations(m, neurons));
+}
+
 Experiment many_steps(const Model& m, kernels::Tier tier, std::size_t neurons, std::size_t steps) {
     const auto work = std::make_shared<Work>(m, tier, neurons, steps);
     const double updates = static_cast<double>(neurons * steps);
     Experiment experiment("updates/ns", contestant(updates, [work, steps] {
                               work->population.run(work->context, work->current(), steps);
                           }));
-    return experiment.limited_by(neurons == 1 ? integer_chain_probe(steps)
-                                              : fma_probe(m.real, operations(m, neurons)));
+    return experiment.limited_by(arithmetic(m, neurons, steps));
+}
+
+// Many steps that also write what the membrane was before each of them, as T, to an array.
+template <class T>
+Experiment recorded_steps(const Model& m, kernels::Tier tier, std::size_t neurons,
+                          std::size_t steps) {
+    const auto work = std::make_shared<Work>(m, tier, neurons, steps);
+    const auto v = std::make_shared<Array<T>>(neurons * steps);
+    const auto run = [=] {
+        const RecordInto into{"v", row_major(std::span(*v), neurons)};
+        work->population.run(work->context, work->current(), steps, {}, {&into, 1});
+    };
+    work->population.reset();
+    run();
+    for (const std::size_t n : oracle::spread(neurons, 20))
+        for (const std::size_t s : oracle::spread(steps, 20))
+            oracle::expect_near(fmt::format("v of neuron {} before step {}", n, s),
+                                static_cast<double>((*v)[s * neurons + n]),
+                                m.trace(work->currents64[n], s, m.dt).v, m.tolerance);
+    Experiment experiment("updates/ns", contestant(static_cast<double>(neurons * steps), run));
+    return experiment.limited_by(arithmetic(m, neurons, steps));
 }
 
 // Reads and writes state by state: the voltage and the steps left to wait.
@@ -152,6 +176,10 @@ void add_neurons(Suite& suite) {
             add(m, suite.settings.quick ? kNeurons / 10 : kNeurons, kSteps);
         add(kFixedPoint, 1, 100'000);
         add(kFixedPoint, 100, suite.settings.quick ? 10'000 : 100'000);
+        suite.add(make_id("neurons", "record-lif-q88", tier, "1x100000"),
+                  [=] { return recorded_steps<std::int16_t>(kFixedPoint, tier, 1, 100'000); });
+        suite.add(make_id("neurons", "record-lif-f64", tier, "1000x1000"),
+                  [=] { return recorded_steps<double>(kModels[1], tier, 1000, 1000); });
         for (const Model& m : {kModels[0], kModels[1]})
             suite.add(
                 make_id("neurons", fmt::format("step-{}", m.name), tier, std::to_string(kNeurons)),

@@ -789,6 +789,7 @@ class Population:
         steps: SupportsIndex,
         progress: _Progress = None,
         context: ExecutionContext | None = None,
+        record: dict[str, npt.NDArray[Any]] | None = None,
     ) -> Spikes: ...
     def stats(self) -> dict[str, Any]: ...
     def submit_run(
@@ -796,12 +797,14 @@ class Population:
         current: npt.ArrayLike,
         steps: SupportsIndex,
         context: ExecutionContext | None = None,
+        record: dict[str, npt.NDArray[Any]] | None = None,
     ) -> Future[Spikes]: ...
     def run_async(
         self,
         current: npt.ArrayLike,
         steps: SupportsIndex,
         context: ExecutionContext | None = None,
+        record: dict[str, npt.NDArray[Any]] | None = None,
     ) -> asyncio.Future[Spikes]: ...
     def set_rule(self, rule: Rule | str) -> None: ...
     def reset(self) -> None: ...

@@ -92,6 +92,18 @@ bool overlaps_itself(const py::array& array) {
     return false;
 }
 
+void check_writable(const py::array& array, std::string_view name) {
+    if (!array.writeable())
+        throw_error(ErrorCode::invalid_value, name, "a read-only array", "a writable one");
+    if (!is_readable(array, array.dtype().num()))
+        throw_error(ErrorCode::invalid_shape, name,
+                    fmt::format("elements off {}-byte boundaries", array.itemsize()),
+                    "aligned ones");
+    if (overlaps_itself(array))
+        throw_error(ErrorCode::invalid_shape, name, "elements that overlap one another",
+                    "one for each result");
+}
+
 std::string shape_text(const py::array& array) { return shape_text(shape_of(array)); }
 
 bool is_float32(const py::array& numbers) { return numbers.dtype().num() == Api::NPY_FLOAT_; }
@@ -208,22 +220,12 @@ Output::Output(py::handle out, std::initializer_list<std::size_t> shape, const p
         reject(ErrorCode::invalid_type, "dtype " + text_of(array_.dtype()), "float64");
     if (!std::ranges::equal(shape_of(array_), wanted))
         reject(ErrorCode::invalid_shape, "shape " + python::shape_text(array_), shape_text(wanted));
-    if (!array_.writeable())
-        reject(ErrorCode::invalid_value, "a read-only array", "a writable one");
-    if (!is_readable(array_, Api::NPY_DOUBLE_))
-        reject(ErrorCode::invalid_shape, "elements off 8-byte boundaries", "aligned ones");
-    if (overlaps_itself(array_))
-        reject(ErrorCode::invalid_shape, "elements that overlap one another",
-               "one for each result");
+    check_writable(array_, "out");
     if (overlap(array_, input))
         reject(ErrorCode::invalid_shape, "memory that overlaps the input", "an array of its own");
 }
 
-MatrixView<double> Output::view() const {
-    const MatrixView<const double> view = view_of<double>(array_);
-    return {const_cast<double*>(view.data), view.rows, view.columns, view.row_stride,
-            view.column_stride};
-}
+MatrixView<double> Output::view() const { return writable_view<double>(array_); }
 
 std::span<double> Output::packed() {
     const MatrixView<double> row = view();

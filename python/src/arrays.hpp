@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace bitaxon::python {
@@ -44,6 +45,10 @@ bool overlap(const py::array& a, const py::array& b);
 /// Whether two elements of the array may lie in the same place: windows, and strides of 0.
 bool overlaps_itself(const py::array& array);
 
+/// @throws Error unless the array is writable and its elements are aligned, in native byte order
+/// and apart from one another
+void check_writable(const py::array& array, std::string_view name);
+
 /// @throws Error unless the array is 1-D of that size
 void check_vector(const py::array& array, const char* name, std::size_t size);
 /// @throws Error unless the array is 2-D with that many columns
@@ -61,6 +66,14 @@ MatrixView<const T> view_of(const py::array& numbers) {
     const auto* data = static_cast<const T*>(numbers.data());
     if (numbers.ndim() == 1) return {data, 1, extent(0), 0, stride(0)};
     return {data, extent(0), extent(1), stride(0), stride(1)};
+}
+
+/// The same of a writable array.
+template <class T>
+MatrixView<T> writable_view(const py::array& numbers) {
+    const MatrixView<const T> view = view_of<T>(numbers);
+    return {const_cast<T*>(view.data), view.rows, view.columns, view.row_stride,
+            view.column_stride};
 }
 
 /// call(view) with the type that the elements have.

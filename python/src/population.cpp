@@ -48,8 +48,7 @@ std::map<std::string, std::vector<double>> to_parameters(py::handle parameters) 
 
 std::unique_ptr<HeldPopulation> make_population(py::handle n, py::handle rule, py::handle dt,
                                                 py::handle seed, py::handle id, py::handle dtype,
-                                                py::handle parameters,
-                                                py::handle background_calls,
+                                                py::handle parameters, py::handle background_calls,
                                                 py::handle work_at_once, py::handle fold_calls,
                                                 py::handle context) {
     const std::size_t neurons = to_unsigned(n, "n", 1, std::uint64_t{1} << 40);
@@ -59,8 +58,8 @@ std::unique_ptr<HeldPopulation> make_population(py::handle n, py::handle rule, p
                                     .id = to_unsigned(id, "id"),
                                     .dtype = to_float_type(dtype, "dtype"),
                                     .parameters = to_parameters(parameters),
-                                    .thresholds = to_thresholds(background_calls, work_at_once,
-                                                                fold_calls)};
+                                    .thresholds =
+                                        to_thresholds(background_calls, work_at_once, fold_calls)};
     const py::object kept_context = to_context(context);
     auto model =
         without_gil([&] { return std::make_shared<Population>(neurons, held.rule, options); });
@@ -343,8 +342,8 @@ void bind_population(py::module_& module) {
              py::arg("dtype") = "f64", py::arg("parameters") = py::none(),
              py::arg("background_calls") = jit::Thresholds{}.background_calls,
              py::arg("work_at_once") = jit::Thresholds{}.work_at_once,
-             py::arg("fold_calls") = jit::Thresholds{}.fold_calls,
-             py::arg("context") = py::none(), "__init__(self, " BITAXON_POPULATION_SIGNATURE);
+             py::arg("fold_calls") = jit::Thresholds{}.fold_calls, py::arg("context") = py::none(),
+             "__init__(self, " BITAXON_POPULATION_SIGNATURE);
 
     const auto property = [&](const char* name, auto getter, const char* doc) {
         type.def_property_readonly(
@@ -391,7 +390,8 @@ current  what the rule reads as i: a number, or one for each neuron
 Returns Spikes of one step.)")
         .def("run", &run_population, py::arg("current"), py::arg("steps"),
              py::arg("progress") = py::none(), py::arg("context") = py::none(),
-             R"(run(self, current, steps, progress=None, context=None)
+             py::arg("record") = py::none(),
+             R"(run(self, current, steps, progress=None, context=None, record=None)
 --
 
 Many steps.
@@ -399,9 +399,14 @@ Many steps.
 current   what the rule reads as i: a number, (n,), (steps, n), or (steps, 1) for all neurons alike
 steps     0 or more
 progress  True shows a bar on a terminal; a callable gets (done, total) steps about every 20 ms
+record    {variable: array}: (steps, n) arrays of the variable's own dtype, any strides, that are
+          filled with its values before the integration of each step; the steps write straight to
+          rows whose elements lie side by side. After a run that ended early, rows from step_count
+          on hold anything
 Returns Spikes. Ctrl-C, what the callable raises, or NaN ends the run: step_count says where.)")
         .def("submit_run", &submit_population, py::arg("current"), py::arg("steps"),
-             py::arg("context") = py::none(), R"(submit_run(self, current, steps, context=None)
+             py::arg("context") = py::none(), py::arg("record") = py::none(),
+             R"(submit_run(self, current, steps, context=None, record=None)
 --
 
 run, on a worker: returns a concurrent.futures.Future of its Spikes. Its cancel() ends the run between
@@ -409,11 +414,13 @@ two chunks of steps: step_count says where. Its progress() is (done, total) step
 turns with it, as with any run.)")
         .def(
             "run_async",
-            [](const py::object& self, py::handle current, py::handle steps, py::handle context) {
-                return awaitable(submit_population(self, current, steps, context));
+            [](const py::object& self, py::handle current, py::handle steps, py::handle context,
+               py::handle record) {
+                return awaitable(submit_population(self, current, steps, context, record));
             },
             py::arg("current"), py::arg("steps"), py::arg("context") = py::none(),
-            R"(run_async(self, current, steps, context=None)
+            py::arg("record") = py::none(),
+            R"(run_async(self, current, steps, context=None, record=None)
 --
 
 submit_run for asyncio: spikes = await pop.run_async(current, steps). It runs from now on; to cancel

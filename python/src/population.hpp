@@ -103,9 +103,9 @@ class HeldPopulation {
 
 /// pop.run, pop.submit_run and pop.step.
 py::object run_population(HeldPopulation& self, py::handle current, py::handle steps,
-                          py::handle progress, py::handle context);
+                          py::handle progress, py::handle context, py::handle record);
 py::object submit_population(const py::object& self, py::handle current, py::handle steps,
-                             py::handle context);
+                             py::handle context, py::handle record);
 py::object step_population(HeldPopulation& self, py::handle current, py::handle context);
 
 }  // namespace bitaxon::python

@@ -81,6 +81,57 @@ class CurrentArgument {
     Current::Values rows_ = 0.0;
 };
 
+// The arrays of `record`, and what is looked at in them.
+class RecordArgument {
+  public:
+    RecordArgument(py::handle object, HeldPopulation& self, std::size_t steps) {
+        if (object.is_none()) return;
+        if (!PyDict_Check(object.ptr()))
+            throw_error(ErrorCode::invalid_type, "record", type_name(object),
+                        "a dict of variables and arrays");
+        const std::size_t neurons = self.shared()->neurons();
+        for (const auto& [key, value] : py::reinterpret_borrow<py::dict>(object)) {
+            RecordInto into{.variable = to_text(key, "record"), .values = {}};
+            const std::string name = fmt::format("record['{}']", into.variable);
+            if (!py::isinstance<py::array>(value))
+                throw_error(ErrorCode::invalid_type, name, type_name(value), "a NumPy array");
+            const py::array& array = arrays_.emplace_back(plain_array(value, name.c_str()));
+            check_writable(array, name);
+            if (array.ndim() != 2 || static_cast<std::size_t>(array.shape(0)) != steps ||
+                static_cast<std::size_t>(array.shape(1)) != neurons)
+                throw_error(ErrorCode::invalid_shape, name, "shape " + shape_text(array),
+                            fmt::format("({}, {})", steps, neurons));
+            if (!(view_as<float>(array, into) || view_as<double>(array, into) ||
+                  view_as<std::int16_t>(array, into) || view_as<std::int32_t>(array, into) ||
+                  view_as<std::int64_t>(array, into)))
+                throw_error(ErrorCode::invalid_type, name, "dtype " + text_of(array.dtype()),
+                            "the variable's");
+            all_.push_back(std::move(into));
+        }
+        self.alone([&](Population& population) { population.check_record(all_, steps); });
+    }
+
+    /// Of steps first ... first + count - 1.
+    std::vector<RecordInto> part(std::size_t first, std::size_t count) const {
+        std::vector<RecordInto> part = all_;
+        for (RecordInto& into : part)
+            std::visit([&](auto& values) { values = values.rows_from(first, count); }, into.values);
+        return part;
+    }
+
+  private:
+    template <class T>
+    static bool view_as(const py::array& array, RecordInto& into) {
+        const char kind = std::is_floating_point_v<T> ? 'f' : 'i';
+        if (array.dtype().kind() != kind || array.itemsize() != sizeof(T)) return false;
+        into.values = writable_view<T>(array);
+        return true;
+    }
+
+    std::vector<py::array> arrays_;
+    std::vector<RecordInto> all_;
+};
+
 // Kept for ever, like pybind11's own types.
 py::handle spikes_class() {
     static const py::handle found =
@@ -116,9 +167,10 @@ class ChunkLength {
 // runs without.
 class PopulationRun {
   public:
-    PopulationRun(HeldPopulation& self, const CurrentArgument& current, std::size_t steps)
-        : self_(self), current_(current), steps_(steps), neurons_(self.shared()->neurons()),
-          words_((neurons_ + 63) / 64), bits_(make_bits()), gate_(self.gate()) {
+    PopulationRun(HeldPopulation& self, py::handle current, std::size_t steps, py::handle record)
+        : self_(self), neurons_(self.shared()->neurons()), current_(current, neurons_, steps),
+          record_(record, self, steps), steps_(steps), words_((neurons_ + 63) / 64),
+          bits_(make_bits()), gate_(self.gate()) {
         first_step_ = self.alone([](Population& p) { return p.step_count(); });
     }
 
@@ -131,8 +183,10 @@ class PopulationRun {
             const std::size_t count = std::min(chunk.steps(), steps_ - done);
             const auto started = std::chrono::steady_clock::now();
             self_.next_chunk(*gate_, [&](Population& population) {
-                const Spikes spikes = population.run(engine, current_.part(done, count), count);
-                std::copy(spikes.bits.begin(), spikes.bits.end(), rows_ + done * words_);
+                const std::size_t words = population.rule().spikes() ? words_ * count : 0;
+                population.run_into({rows_ + done * words_, words}, engine,
+                                    current_.part(done, count), count, {},
+                                    record_.part(done, count));
             });
             done += count;
             const auto now = std::chrono::steady_clock::now();
@@ -156,15 +210,16 @@ class PopulationRun {
             throw_error(ErrorCode::invalid_value, "steps", fmt::to_string(steps_),
                         "fewer: their spikes would not fit into memory");
         py::object bits = zero_words(steps_, words_);
-        rows_ = static_cast<std::uint64_t*>(
-            PyArray_DATA(reinterpret_cast<PyArrayObject*>(bits.ptr())));
+        rows_ =
+            static_cast<std::uint64_t*>(PyArray_DATA(reinterpret_cast<PyArrayObject*>(bits.ptr())));
         return bits;
     }
 
     HeldPopulation& self_;
-    CurrentArgument current_;
-    std::size_t steps_;
     std::size_t neurons_;
+    CurrentArgument current_;
+    RecordArgument record_;
+    std::size_t steps_;
     std::size_t words_;
     std::uint64_t* rows_ = nullptr;
     py::object bits_;
@@ -172,10 +227,10 @@ class PopulationRun {
     std::uint64_t first_step_ = 0;
 };
 
-py::object run_steps(HeldPopulation& self, const CurrentArgument& current, std::size_t steps,
-                     const py::object& reporter, py::handle context) {
+py::object run_steps(HeldPopulation& self, py::handle current, std::size_t steps,
+                     const py::object& reporter, py::handle context, py::handle record) {
     const ExecutionContext& engine = choose_engine(context, self.context);
-    PopulationRun run(self, current, steps);
+    PopulationRun run(self, current, steps, record);
     const Progress progress(reporter);
     without_gil([&] { run.run(engine, [&](std::size_t done) { progress(done, steps); }); });
     return run.spikes();
@@ -183,9 +238,9 @@ py::object run_steps(HeldPopulation& self, const CurrentArgument& current, std::
 
 class RunCall final : public PendingCall {
   public:
-    RunCall(py::object owner, HeldPopulation& self, const CurrentArgument& current,
-            std::size_t steps)
-        : owner_(std::move(owner)), run_(self, current, steps) {}
+    RunCall(py::object owner, HeldPopulation& self, py::handle current, std::size_t steps,
+            py::handle record)
+        : owner_(std::move(owner)), run_(self, current, steps, record) {}
 
     void compute(const ExecutionContext& context, Job& job) override {
         job.expect(run_.steps());
@@ -204,29 +259,25 @@ class RunCall final : public PendingCall {
 }  // namespace
 
 py::object run_population(HeldPopulation& self, py::handle current, py::handle steps,
-                          py::handle progress, py::handle context) {
+                          py::handle progress, py::handle context, py::handle record) {
     const std::size_t count = to_unsigned(steps, "steps", 0, std::uint64_t{1} << 53);
-    const CurrentArgument argument(current, self.shared()->neurons(), count);
-    return run_steps(self, argument, count, make_reporter(progress, count), context);
+    return run_steps(self, current, count, make_reporter(progress, count), context, record);
 }
 
 py::object submit_population(const py::object& self, py::handle current, py::handle steps,
-                             py::handle context) {
+                             py::handle context, py::handle record) {
     auto& population = self.cast<HeldPopulation&>();
     const std::size_t count = to_unsigned(steps, "steps", 0, std::uint64_t{1} << 53);
-    const CurrentArgument argument(current, population.shared()->neurons(), count);
     return submit_call(choose_engine(context, population.context),
-                       std::make_unique<RunCall>(self, population, argument, count),
+                       std::make_unique<RunCall>(self, population, current, count, record),
                        [](const ExecutionContext& engine, auto work) {
-                           return engine.submit([engine, work = std::move(work)](Job& job) {
-                               work(engine, job);
-                           });
+                           return engine.submit(
+                               [engine, work = std::move(work)](Job& job) { work(engine, job); });
                        });
 }
 
 py::object step_population(HeldPopulation& self, py::handle current, py::handle context) {
-    const CurrentArgument argument(current, self.shared()->neurons(), 1);
-    return run_steps(self, argument, 1, py::none(), context);
+    return run_steps(self, current, 1, py::none(), context, py::none());
 }
 
 }  // namespace bitaxon::python

@@ -61,7 +61,7 @@ py::array decode_streams(py::handle streams, py::handle length, py::handle codin
     return values;
 }
 
-// Bytes of 0 and 1, the rows packed: the caller's own where they are uint8 or bool.
+// Bytes, the rows packed: the caller's own where they are uint8 or bool. Other numbers are 0 and 1.
 py::array read_bits(py::handle object) {
     using Bytes = py::array_t<std::uint8_t, py::array::c_style | py::array::forcecast>;
     const bool is_array = py::isinstance<py::array>(object);
@@ -75,14 +75,20 @@ py::array read_bits(py::handle object) {
     if (bits.ndim() < 1 || bits.ndim() > 2)
         throw_error(ErrorCode::invalid_shape, "bits", "shape " + shape_text(bits),
                     "(length,) or (n, length)");
-    const auto check = [&](const char* extreme) {
+    if (kind == 'b') return Bytes(bits.attr("view")("u1"));  // as numbers they would be copied
+    if (is_bytes || bits.size() == 0) return Bytes(bits);
+    // Numbers of a list, which lose their upper bits as bytes.
+    for (const char* extreme : {"max", "min"}) {
         const py::object value = bits.attr(extreme)();
         if (const auto number = value.cast<std::int64_t>(); number < 0 || number > 1)
             throw_error(ErrorCode::invalid_value, "bits", text_of(value), "0 or 1");
-    };
-    if (kind != 'b' && bits.size() > 0) check("max");
-    if (kind == 'i' && bits.size() > 0) check("min");
+    }
     return Bytes(bits);
+}
+
+[[noreturn]] void refuse_byte(std::span<const std::uint8_t> bits) {
+    throw_error(ErrorCode::invalid_value, "bits",
+                fmt::to_string(*std::max_element(bits.begin(), bits.end())), "0 or 1");
 }
 
 py::array pack_bits(py::handle bits, py::handle context) {
@@ -97,12 +103,16 @@ py::array pack_bits(py::handle bits, py::handle context) {
     const auto* from = static_cast<const std::uint8_t*>(bytes.data());
     auto* to = static_cast<std::uint64_t*>(packed.mutable_data());
     const std::size_t rows = static_cast<std::size_t>(bytes.size()) / length;
-    interruptible(engine, [&](const ExecutionContext& watched) {
+    const bool all_bits = interruptible(engine, [&](const ExecutionContext& watched) {
+        bool all = true;
         for (std::size_t row = 0; row < rows; ++row) {
             watched.check();
-            watched.kernels().pack(from + row * length, length, to + row * words_for(length));
+            const std::uint8_t* row_bits = from + row * length;
+            all = watched.kernels().pack(row_bits, length, to + row * words_for(length)) && all;
         }
+        return all;
     });
+    if (!all_bits) refuse_byte({from, rows * length});
     return packed;
 }
 

@@ -392,7 +392,8 @@ TEST(Rule, WrongTextsAreRefused) {
 
 // Read once by one backend, and in every step by another.
 TEST(BoundRule, RefusesSpikesAndRecordsOverStatesAndParameters) {
-    const Rule rule({.equations = "gain : real = 1\nv : real = 0\nv += gain", .threshold = "v > 2"});
+    const Rule rule(
+        {.equations = "gain : real = 1\nv : real = 0\nv += gain", .threshold = "v > 2"});
     const BoundRule bound(rule, {.neurons = 8, .parameters = {std::vector<double>(8, 1.0)}});
     std::vector<double> v(8);
     std::vector<double> records(3 * 8);
@@ -401,6 +402,7 @@ TEST(BoundRule, RefusesSpikesAndRecordsOverStatesAndParameters) {
     void* const states[] = {v.data()};
     const auto run = [&](void* spike_bits, void* record) {
         void* const places[] = {record};
+        const std::int64_t step_bytes[] = {64};
         StepRun steps;
         steps.states = states;
         steps.steps = 3;
@@ -408,7 +410,7 @@ TEST(BoundRule, RefusesSpikesAndRecordsOverStatesAndParameters) {
         steps.spike_step_bytes = 1;
         steps.recorded = recorded;
         steps.records = places;
-        steps.record_step_bytes = 64;
+        steps.record_step_bytes = step_bytes;
         BoundRule::Call(bound, steps, {}, ExecutionContext::shared()).run(0, 8);
     };
     run(spikes.data(), records.data());

@@ -1,5 +1,7 @@
 #include "support.hpp"
 
+#include <utility>
+
 namespace bitaxon::kernels::test {
 namespace {
 
@@ -35,6 +37,25 @@ TEST_P(Packing, PackTellsAllByteValuesApartFromZero) {
     kernels().pack(bytes, 256, out);
     EXPECT_EQ(out[0], ~u64{1});
     for (std::size_t i = 1; i < 4; ++i) EXPECT_EQ(out[i], ~u64{0});
+}
+
+TEST_P(Packing, PackTellsWhetherAllBytesAreBits) {
+    constexpr std::uint8_t kWrong[] = {2, 128, 254};
+    for (const std::size_t length : lengths()) {
+        std::vector<std::uint8_t> bytes(length);
+        std::vector<u64> out(words_for(length));
+        for (std::size_t t = 0; t < length; ++t) bytes[t] = t % 3 == 0;
+        EXPECT_TRUE(kernels().pack(bytes.data(), length, out.data())) << length;
+        for (const std::size_t t : {std::size_t{0}, length / 2, length - 1}) {
+            if (t >= length) continue;  // of no bytes
+            for (const std::uint8_t wrong : kWrong) {
+                const std::uint8_t right = std::exchange(bytes[t], wrong);
+                EXPECT_FALSE(kernels().pack(bytes.data(), length, out.data()))
+                    << length << " bytes, " << int{wrong} << " in byte " << t;
+                bytes[t] = right;
+            }
+        }
+    }
 }
 
 TEST_P(Packing, UnpackWritesZerosAndOnes) {

@@ -6,9 +6,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <string_view>
 #include <thread>
@@ -384,6 +387,124 @@ TEST(Population, RecordingAllNeuronsInAnyOrder) {
     }
 }
 
+enum class Order { rows, columns, backwards };
+
+// Memory for steps x neurons values, and a view of those in one of three orders: step after step,
+// neuron after neuron, and from the end, every other element.
+template <class T>
+struct Recorded {
+    Recorded(std::string variable, Order order, std::size_t steps, std::size_t neurons)
+        : memory(2 * steps * neurons, untouched) {
+        const auto s = static_cast<std::ptrdiff_t>(steps);
+        const auto n = static_cast<std::ptrdiff_t>(neurons);
+        T* first = memory.data() + (order == Order::backwards ? memory.size() - 1 : 0);
+        const std::pair<std::ptrdiff_t, std::ptrdiff_t> strides[] = {{n, 1}, {1, s}, {-2 * n, -2}};
+        const auto& [row, column] = strides[static_cast<std::size_t>(order)];
+        into = {std::move(variable), MatrixView<T>{first, steps, neurons, row, column}};
+    }
+    T at(std::size_t step, std::size_t neuron) const {
+        return std::get<MatrixView<T>>(into.values)(step, neuron);
+    }
+    std::size_t written() const {
+        return memory.size() -
+               static_cast<std::size_t>(std::count(memory.begin(), memory.end(), untouched));
+    }
+
+    static constexpr T untouched = 77;
+    std::vector<T> memory;
+    RecordInto into;
+};
+
+// Long enough for several chunks of 300 neurons.
+TEST(Population, ARunRecordsIntoArraysOfAnyLayout) {
+    constexpr std::size_t kSteps = 130;
+    const Rule rule({.equations =
+                         "a : real = 0\nb : f32 = 0\nc : i16 = 0\nd : i32 = 0\nk : i64 = 0\n"
+                         "a += i; b -= 0.5; c = i16(c - 3); d -= 2; k -= 1",
+                     .threshold = "a > 5",
+                     .reset = "a = 0"});
+    for (const std::size_t neurons :
+         {std::size_t{1}, std::size_t{3}, std::size_t{70}, std::size_t{300}}) {
+        const std::vector<double> current = ramp(neurons, 0.1, 2);
+        Population stepped(neurons, rule, {.seed = 1});
+        std::vector<double> a;
+        for (std::size_t step = 0; step < kSteps; ++step) {
+            const auto now = stepped.values<double>("a");
+            a.insert(a.end(), now.begin(), now.end());
+            stepped.step(one_thread(), current);
+        }
+        for (const int threads : {1, 3}) {
+            std::vector<RecordInto> all;
+            std::vector<std::function<void()>> checks;
+            const auto add = [&]<class T>(const char* name, Order order, auto expected) {
+                const auto into = std::make_shared<Recorded<T>>(name, order, kSteps, neurons);
+                all.push_back(into->into);
+                checks.emplace_back([=, &a] {
+                    ASSERT_EQ(into->written(), kSteps * neurons) << name;
+                    for (std::size_t step = 0; step < kSteps; ++step) {
+                        for (std::size_t n = 0; n < neurons; ++n) {
+                            ASSERT_EQ(into->at(step, n), expected(step, n))
+                                << name << step << " " << n;
+                        }
+                    }
+                });
+            };
+            const ExecutionContext context{{.threads = threads}};
+            const auto run = [&] {
+                Population population(neurons, rule, {.seed = 1});
+                population.record({"c", "a"}, {neurons - 1, 0});
+                population.run(context, current, kSteps, {}, all);
+                ASSERT_EQ(population.recording().steps, kSteps);
+                for (std::size_t step = 0; step < kSteps; ++step) {
+                    ASSERT_EQ(population.recording()["c"](step, 1),
+                              -3.0 * static_cast<double>(step));
+                    ASSERT_EQ(population.recording()["a"](step, 0), a[(step + 1) * neurons - 1]);
+                }
+                for (const auto& check : checks) check();
+            };
+            for (const Order order : {Order::rows, Order::columns, Order::backwards}) {
+                SCOPED_TRACE(testing::Message()
+                             << neurons << " neurons, order " << static_cast<int>(order));
+                const auto down = [](auto by) {
+                    return [by](std::size_t step, std::size_t) {
+                        return by * static_cast<decltype(by)>(step);
+                    };
+                };
+                add.operator()<double>("a", order, [&](std::size_t step, std::size_t n) {
+                    return a[step * neurons + n];
+                });
+                add.operator()<float>("b", order, down(-0.5F));
+                add.operator()<std::int16_t>("c", order, down(-3));
+                add.operator()<std::int32_t>("d", order, down(-2));
+                add.operator()<std::int64_t>("k", order, down(std::int64_t{-1}));
+                run();  // the first time each variable has one array, later on several
+            }
+        }
+    }
+}
+
+TEST(Population, ARunRefusesToRecordWhatDoesNotFit) {
+    Population population(4, lif(), {.seed = 1});
+    std::vector<double> values(20);
+    std::vector<float> narrow(20);
+    const auto message = [&](const RecordInto& into) {
+        return message_of([&] { population.run(one_thread(), 1, 5, {}, {&into, 1}); });
+    };
+    EXPECT_EQ(message({"w", MatrixView<double>{values.data(), 5, 4, 4, 1}}),
+              "variable: got w, expected one of v");
+    EXPECT_EQ(message({"v", MatrixView<float>{narrow.data(), 5, 4, 4, 1}}),
+              "record['v']: got f32, expected f64, as the variable has");
+    EXPECT_EQ(message({"v", MatrixView<double>{values.data(), 4, 5, 5, 1}}),
+              "record['v']: got 4 x 5 values, expected 5 steps x 4 neurons");
+    std::vector<std::uint64_t> bits(4);
+    EXPECT_EQ(message_of([&] { population.run_into(bits, one_thread(), 1, 5); }),
+              "spikes: got 4 words, expected 5");
+    EXPECT_EQ(population.step_count(), 0u);
+    const auto state = population.values<double>("v");
+    const RecordInto over{"v", MatrixView<double>{state.data(), 1, 4, 4, 1}};
+    EXPECT_THROW(population.run(one_thread(), 1, 1, {}, {&over, 1}), Error);
+}
+
 // A call that throws stops the run between two steps.
 TEST(Population, ExternalFunctionsMayThrow) {
     std::size_t rows = 0;
@@ -548,8 +669,9 @@ TEST(Population, ReprTellsWhatItIs) {
     }
 }
 
-// One number for all spikes of 200 steps and all bits of all states after them. It was computed once, on x86-64; a machine or
-// a compiler that contracts, orders or rounds anything differently gets another.
+// One number for all spikes of 200 steps and all bits of all states after them. It was computed
+// once, on x86-64; a machine or a compiler that contracts, orders or rounds anything differently
+// gets another.
 std::uint64_t fingerprint(const Rule& rule, Type dtype) {
     Population population(5, rule, {.dt = 1e-4, .seed = 3, .dtype = dtype});
     const std::vector<double> input = ramp(5, 5, 30);
@@ -562,7 +684,8 @@ std::uint64_t fingerprint(const Rule& rule, Type dtype) {
     for (const jit::RuleVariable& variable : rule.variables(dtype)) {
         const StateView view = population.state(variable.name);
         const auto* bytes = static_cast<const unsigned char*>(view.data);
-        for (std::size_t k = 0; k < view.count * static_cast<std::size_t>(lane_bytes(view.type)); ++k) {
+        for (std::size_t k = 0; k < view.count * static_cast<std::size_t>(lane_bytes(view.type));
+             ++k) {
             hash = (hash ^ bytes[k]) * 0x100000001b3;
         }
     }

@@ -155,12 +155,13 @@ def test_runs_steps_and_a_loop_agree(rng):
             assert (one[0] == many[0][row]).all() and (one[1] == many[1][row]).all()
 
 
-def test_runs_are_the_same_in_blocks(monkeypatch):
-    long = engine.batch_lif_run_multi(3, 1000, 20, 256, [128, 100, 50])
-    monkeypatch.setattr(engine.neurons, "_BLOCK_VALUES", 100)
-    for whole, blocks in zip(long, engine.batch_lif_run_multi(3, 1000, 20, 256, [128, 100, 50])):
-        assert (whole == blocks).all()
-    assert [run.size for run in engine.batch_lif_run(0, 20, 256, 128)] == [0, 0]
+def test_runs_of_no_step_and_of_many():
+    steps = 100_000  # those of several chunks
+    spikes, voltages = (run.tolist() for run in engine.batch_lif_run(steps, 20, 256, 128))
+    assert list(zip(spikes, voltages)) == lif_by_hand([128] * steps)
+    assert [run.tolist() for run in engine.batch_lif_run(1, 20, 256, 300)] == [[1], [0]]
+    assert [run.shape for run in engine.batch_lif_run_multi(2, 0, 20, 256, [1, 2])] == [(2, 0), (2, 0)]
+    assert [run.size for run in engine.batch_lif_run_varying(20, 256, [])] == [0, 0]
 
 
 def test_registers_are_those_of_the_circuit():
@@ -192,6 +193,8 @@ def test_lists_and_arrays_are_packed_alike(rng):
     words = engine.pack_bitstream_numpy(bits)
     assert words.tolist() == engine.pack_bitstream(bits.tolist()) == [oracle.to_words(row) for row in bits.tolist()]
     assert engine.pack_bitstream_numpy(bits[0]).tolist() == engine.pack_bitstream(bits[0]) == words[0].tolist()
+    for other in (bits.astype(bool), bits.astype(bool).T.copy().T):
+        assert (engine.pack_bitstream_numpy(other) == words).all()
     assert engine.unpack_bitstream(words[0].tolist(), 130) == bits[0].tobytes()
     for shape in (None, (2, 130)):
         assert engine.unpack_bitstream(words.tolist(), 260, shape) == [row.tobytes() for row in bits]
@@ -292,6 +295,7 @@ def test_attention_and_graphs(rng):
 
 WRONG = [
     (lambda: engine.pack_bitstream([0, 2]), ValueError, "bits"),
+    (lambda: engine.pack_bitstream_numpy(np.arange(3, dtype=np.uint8)), ValueError, "bits: got 2"),
     (lambda: engine.popcount([-1]), ValueError, "packed"),
     (lambda: engine.popcount([0.5]), TypeError, "packed"),
     (lambda: engine.popcount([[1], [1, 2]]), ValueError, "packed"),

@@ -139,6 +139,25 @@ def test_recordings_are_of_before_each_step():
     assert pop.recording.values == {}
 
 
+def test_a_run_fills_arrays_with_what_record_records():
+    current = np.linspace(0, 20, 5)
+    first, second = (bx.Population(5, bx.rules.Izhikevich, dt=1e-4, dtype="f32", seed=1) for _ in range(2))
+    first.record(["v", "u"])
+    spikes = first.run(current, 300)
+    v, u = np.zeros((300, 5), np.float32), np.zeros((5, 600), np.float32)
+    assert (second.run(current, 300, record={"v": v, "u": u[::-1, ::2].T}).bits == spikes.bits).all()
+    assert (v == first.recording["v"]).all() and (u[::-1, ::2].T == first.recording["u"]).all()
+    assert (u[:, 1::2] == 0).all() and second.recording.values == {}
+    again = bx.Population(5, bx.rules.Izhikevich, dt=1e-4, dtype="f32", seed=1)
+    w = np.zeros_like(v)
+    again.submit_run(current, 300, record={"v": w}).result()
+    assert (w == v).all()
+    counter = bx.Population(2, bx.Rule("n : i16 = 32766\nn = i16(n + 1)"), seed=1)
+    n = np.zeros((3, 2), np.int16)
+    counter.run(0, 3, record={"n": n})
+    assert n.tolist() == [[32766] * 2, [32767] * 2, [-32768] * 2]
+
+
 def test_store_and_restore_repeat_a_run():
     pop = bx.Population(50, "ALIF", dt=1e-4, seed=4)
     pop.run(30, 300)
@@ -325,6 +344,18 @@ CASES = {
     "unknown item set": (ValueError, lambda p: p.__setitem__("w", 1)),
     "recorded variable": (ValueError, lambda p: p.record("w")),
     "recorded neuron": (IndexError, lambda p: p.record("v", [3])),
+    "arrays in a list": (TypeError, lambda p: p.run(1, 2, record=["v"])),
+    "array of nothing": (TypeError, lambda p: p.run(1, 2, record={"v": None})),
+    "array of an unknown": (ValueError, lambda p: p.run(1, 0, record={"w": np.zeros((0, 3))})),
+    "array of another type": (TypeError, lambda p: p.run(1, 2, record={"v": np.zeros((2, 3), "f4")})),
+    "array of no variable's type": (TypeError, lambda p: p.run(1, 2, record={"v": np.zeros((2, 3), "u8")})),
+    "array of swapped bytes": (ValueError, lambda p: p.run(1, 2, record={"v": np.zeros((2, 3), ">f8")})),
+    "array of other steps": (ValueError, lambda p: p.run(1, 2, record={"v": np.zeros((3, 3))})),
+    "array of one axis": (ValueError, lambda p: p.run(1, 1, record={"v": np.zeros(3)})),
+    "read-only array": (ValueError, lambda p: p.run(1, 2, record={"v": np.broadcast_to(0.0, (2, 3))})),
+    "array over itself": (ValueError, lambda p: p.run(1, 2, record={"v": np.lib.stride_tricks.as_strided(
+        np.zeros(3), (2, 3), (0, 8))})),
+    "array over the state": (ValueError, lambda p: p.run(1, 1, record={"v": p.v[None]})),
     "snapshot of another": (ValueError, lambda p: p.restore(bx.Population(4, LIF).store())),
     "snapshot of nothing": (ValueError, lambda p: p.restore({})),
     "snapshot of a list": (TypeError, lambda p: p.restore([1])),

@@ -109,7 +109,7 @@ BoundRule::Call::Call(const BoundRule& rule, const StepRun& run, const RunCall& 
     }
     for (std::size_t k = 0; k < run.recorded.size(); ++k) {
         p.outputs.push_back(run.records[k]);
-        p.output_step_bytes.push_back(run.record_step_bytes);
+        p.output_step_bytes.push_back(run.record_step_bytes[k]);
     }
     p.frame = {p.inputs.data(),
                p.outputs.data(),
@@ -128,8 +128,8 @@ BoundRule::Call::Call(const BoundRule& rule, const StepRun& run, const RunCall& 
         runner.targets = targets;
         const double work = static_cast<double>(neurons) * static_cast<double>(call.steps) *
                             static_cast<double>(1 + program.operations());
-        promote(program, targets, false, {call.number, work, call.wait}, s.options.thresholds, context,
-                s);
+        promote(program, targets, false, {call.number, work, call.wait}, s.options.thresholds,
+                context, s);
         p.set_uniforms(s, run, rule.current_type(), uniform_current, runner);
     };
     for (const StepProgram::CallLevel& level : p.programs->levels) {

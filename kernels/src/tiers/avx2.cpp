@@ -344,21 +344,29 @@ void bit_deposit(const u64* places, const u64* a, u64* out, std::size_t words) n
 
 // ---- Bytes and bits
 
-u64 pack_half(const std::uint8_t* bytes) {
-    const __m256i zeros = _mm256_cmpeq_epi8(load_bytes(bytes), _mm256_setzero_si256());
+u64 pack_half(__m256i bytes) {
+    const __m256i zeros = _mm256_cmpeq_epi8(bytes, _mm256_setzero_si256());
     return static_cast<std::uint32_t>(~_mm256_movemask_epi8(zeros));
 }
-u64 pack_word(const std::uint8_t* bytes) { return pack_half(bytes) | pack_half(bytes + 32) << 32; }
+// Adds the bits of the bytes to those that have been seen.
+u64 pack_word(const std::uint8_t* bytes, __m256i& seen) {
+    const __m256i low = load_bytes(bytes);
+    const __m256i high = load_bytes(bytes + 32);
+    seen = _mm256_or_si256(seen, _mm256_or_si256(low, high));
+    return pack_half(low) | pack_half(high) << 32;
+}
 
-void pack(const std::uint8_t* bytes, std::size_t length_bits, u64* out) noexcept {
+bool pack(const std::uint8_t* bytes, std::size_t length_bits, u64* out) noexcept {
     const std::size_t whole = length_bits / 64;
     const std::size_t rest = length_bits % 64;
-    for (std::size_t i = 0; i < whole; ++i) out[i] = pack_word(bytes + 64 * i);
+    __m256i seen = _mm256_setzero_si256();
+    for (std::size_t i = 0; i < whole; ++i) out[i] = pack_word(bytes + 64 * i, seen);
     if (rest != 0) {
         std::uint8_t last[64] = {};
         std::memcpy(last, bytes + 64 * whole, rest);
-        out[whole] = pack_word(last);
+        out[whole] = pack_word(last, seen);
     }
+    return _mm256_testz_si256(seen, _mm256_set1_epi8(~1)) != 0;
 }
 
 // Byte t of a half takes byte t / 8 of its four; then bit t % 8 is what remains of it.

@@ -34,17 +34,23 @@ inline __m512i multiply(__m512i x, std::uint64_t constant) {
 // 64 MiB on and lost 2.5 where the outputs would have stayed in L3, so there are none.
 constexpr std::size_t kUnroll = 8;
 
-void pack(const std::uint8_t* bytes, std::size_t length_bits, u64* out) noexcept {
-    const auto word = [](__m512i v) { return _mm512_test_epi8_mask(v, v); };
+bool pack(const std::uint8_t* bytes, std::size_t length_bits, u64* out) noexcept {
+    __m512i seen = _mm512_setzero_si512();
+    const auto word = [&](__m512i v) {
+        seen = _mm512_or_si512(seen, v);
+        return _mm512_test_epi8_mask(v, v);
+    };
     const std::size_t words = length_bits / 64;
     std::size_t i = 0;
     for (; i + kUnroll <= words; i += kUnroll)
         for (std::size_t j = i; j < i + kUnroll; ++j)
             out[j] = word(_mm512_loadu_si512(bytes + 64 * j));
     for (; i < words; ++i) out[i] = word(_mm512_loadu_si512(bytes + 64 * i));
-    if (length_bits % 64 == 0) return;
-    const __mmask64 lanes = _bzhi_u64(kOnes, static_cast<unsigned>(length_bits % 64));
-    out[i] = word(_mm512_maskz_loadu_epi8(lanes, bytes + 64 * i));
+    if (length_bits % 64 != 0) {
+        const __mmask64 lanes = _bzhi_u64(kOnes, static_cast<unsigned>(length_bits % 64));
+        out[i] = word(_mm512_maskz_loadu_epi8(lanes, bytes + 64 * i));
+    }
+    return _mm512_test_epi8_mask(seen, _mm512_set1_epi8(~1)) == 0;
 }
 
 void unpack(const u64* words, std::size_t length_bits, std::uint8_t* out) noexcept {

@@ -166,9 +166,14 @@ u64 pack_word(Bytes bytes) {
     return vgetq_lane_u64(vreinterpretq_u64_u8(vpaddq_u8(pairs, pairs)), 0);
 }
 
-void pack(const std::uint8_t* bytes, std::size_t length_bits, u64* out) noexcept {
-    const auto word = [](const std::uint8_t* p) {
-        return pack_word([=](std::size_t v) { return vld1q_u8(p + v * kBytes); });
+bool pack(const std::uint8_t* bytes, std::size_t length_bits, u64* out) noexcept {
+    uint8x16_t seen = vdupq_n_u8(0);
+    const auto word = [&](const std::uint8_t* p) {
+        return pack_word([&](std::size_t v) {
+            const uint8x16_t b = vld1q_u8(p + v * kBytes);
+            seen = vorrq_u8(seen, b);
+            return b;
+        });
     };
     const std::size_t whole = length_bits / 64;
     const std::size_t rest = length_bits % 64;
@@ -178,6 +183,7 @@ void pack(const std::uint8_t* bytes, std::size_t length_bits, u64* out) noexcept
         std::memcpy(last, bytes + 64 * whole, rest);
         out[whole] = word(last);
     }
+    return vmaxvq_u8(seen) <= 1;
 }
 
 void unpack_word(u64 word, std::uint8_t* out) {

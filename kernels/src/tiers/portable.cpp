@@ -102,7 +102,8 @@ void bit_mux(const u64* select, const u64* a, const u64* b, u64* out, std::size_
 void bit_transpose(const u64* in, std::ptrdiff_t in_stride, std::size_t rows, u64* out,
                    std::ptrdiff_t out_stride, std::size_t columns) noexcept {
     u64 block[64] = {};
-    for (std::size_t i = 0; i < rows; ++i) block[i] = in[static_cast<std::ptrdiff_t>(i) * in_stride];
+    for (std::size_t i = 0; i < rows; ++i)
+        block[i] = in[static_cast<std::ptrdiff_t>(i) * in_stride];
     u64 mask = 0x00000000ffffffff;
     for (std::size_t side = 32; side != 0; side /= 2, mask ^= mask << side) {
         for (std::size_t first = 0; first < 64; first += 2 * side) {
@@ -113,7 +114,8 @@ void bit_transpose(const u64* in, std::ptrdiff_t in_stride, std::size_t rows, u6
             }
         }
     }
-    for (std::size_t j = 0; j < columns; ++j) out[static_cast<std::ptrdiff_t>(j) * out_stride] = block[j];
+    for (std::size_t j = 0; j < columns; ++j)
+        out[static_cast<std::ptrdiff_t>(j) * out_stride] = block[j];
 }
 
 // Bits 0 ... ones of a mask - 1 of a nibble at the ones of a mask.
@@ -154,13 +156,34 @@ void bit_deposit(const u64* places, const u64* a, u64* out, std::size_t words) n
     }
 }
 
-void pack(const std::uint8_t* bytes, std::size_t length_bits, u64* out) noexcept {
-    for (std::size_t begin = 0; begin < length_bits; begin += 64) {
-        const std::size_t bits = std::min<std::size_t>(64, length_bits - begin);
-        u64 word = 0;
-        for (std::size_t t = 0; t < bits; ++t) word |= u64{bytes[begin + t] != 0} << t;
-        out[begin / 64] = word;
+// Eight bytes to eight bits. Adding 127 carries into bit 7 of each byte that is not zero, without
+// leaving it; the product moves bit 8 i to bit 56 + i, and no two of its terms meet.
+u64 pack_byte(u64 bytes) {
+    constexpr u64 kLow = 0x7f7f7f7f7f7f7f7f;
+    const u64 ones = ((((bytes & kLow) + kLow) | bytes) & ~kLow) >> 7;
+    return ones * 0x0102040810204080 >> 56;
+}
+
+bool pack(const std::uint8_t* bytes, std::size_t length_bits, u64* out) noexcept {
+    u64 seen = 0;
+    const auto word = [&](const std::uint8_t* p) {
+        u64 eights[8];
+        std::memcpy(eights, p, 64);
+        u64 result = 0;
+        for (unsigned k = 0; k < 8; ++k) {
+            seen |= eights[k];
+            result |= pack_byte(eights[k]) << 8 * k;
+        }
+        return result;
+    };
+    const std::size_t whole = length_bits / 64;
+    for (std::size_t i = 0; i < whole; ++i) out[i] = word(bytes + 64 * i);
+    if (length_bits % 64 != 0) {
+        std::uint8_t last[64] = {};
+        std::memcpy(last, bytes + 64 * whole, length_bits % 64);
+        out[whole] = word(last);
     }
+    return (seen & ~u64{0x0101010101010101}) == 0;
 }
 
 void unpack(const u64* words, std::size_t length_bits, std::uint8_t* out) noexcept {

@@ -74,21 +74,6 @@ std::size_t first_nan(const StateArray& state, std::size_t begin, std::size_t en
     }
 }
 
-// Calls use with a zero of the type that a state's lanes have.
-template <class Use>
-void with_lane_type(jit::Type type, const Use& use) {
-    switch (type) {
-    case jit::Type::f32:
-        return use(float{});
-    case jit::Type::f64:
-        return use(double{});
-    case jit::Type::i64:
-        return use(std::int64_t{});
-    default:
-        return use(std::int32_t{});
-    }
-}
-
 // A stretch of neurons; those of a recorded one store their variables in each step.
 struct Range {
     std::size_t begin;
@@ -102,9 +87,10 @@ struct Range {
 class Chunk {
   public:
     Chunk(Population::State& state, const ExecutionContext& context, CurrentSource& current,
-          std::size_t first, std::size_t steps, std::uint64_t* spikes)
+          std::size_t first, std::size_t steps, std::uint64_t* spikes,
+          std::span<const RecordInto> record)
         : s_(state), context_(context), current_(current), first_(first), steps_(steps),
-          spikes_(spikes) {
+          spikes_(spikes), recorder_(s_.sinks(record, first, steps), s_.lanes(), steps) {
         for (StateArray& array : s_.states) {
             pointers_.push_back(array.data());
         }
@@ -115,13 +101,10 @@ class Chunk {
   private:
     jit::StepRun step_run(std::size_t offset, std::size_t steps);
     void divide();
-    std::size_t next_recorded(std::size_t neuron) const;
-    std::vector<std::size_t>::const_iterator first_column(std::size_t neuron) const;
     void append_recorded(std::size_t begin, std::size_t end);
     bool run_blocks(const jit::BoundRule::Call& plain, const Range& range);
     void call_in_order(const std::function<void(std::size_t)>& run_number);
     void run_range(const jit::BoundRule::Call& plain, const Range& range);
-    void record(const Range& range, std::span<const std::vector<std::byte>> rows);
     bool has_nan(const Range& range) const;
     void keep(const Range& range);
     void put_back();
@@ -133,6 +116,7 @@ class Chunk {
     std::size_t first_;
     std::size_t steps_;
     std::uint64_t* spikes_;
+    Recorder recorder_;
     std::vector<void*> pointers_;
     std::vector<Range> ranges_;
     std::vector<StateArray> before_;  ///< the states at the start, if there are several steps
@@ -160,10 +144,11 @@ void Chunk::divide() {
     if (threads > 1 && work > kParallelWork && !s_.rule.calls_external()) {
         tile = std::max<std::size_t>(1, s_.neurons / (4 * threads) / kTile) * kTile;
     }
+    const std::size_t none = (s_.neurons + kGroup - 1) / kGroup * kGroup;
     for (std::size_t begin = 0; begin < s_.neurons; begin += tile) {
         const std::size_t end = std::min(s_.neurons, begin + tile);
         for (std::size_t at = begin; at < end;) {
-            const std::size_t next = std::min(end, next_recorded(at) / kGroup * kGroup);
+            const std::size_t next = std::min(end, recorder_.next(at, none) / kGroup * kGroup);
             if (next > at) {
                 ranges_.push_back({at, next, false});
             } else {
@@ -172,19 +157,6 @@ void Chunk::divide() {
             at = ranges_.back().end;
         }
     }
-}
-
-// The first recorded neuron from `neuron` on, or the number of neurons rounded up to a group.
-std::size_t Chunk::next_recorded(std::size_t neuron) const {
-    const auto column = first_column(neuron);
-    return column == s_.columns.end() ? (s_.neurons + kGroup - 1) / kGroup * kGroup
-                                      : s_.recording.neurons[*column];
-}
-
-std::vector<std::size_t>::const_iterator Chunk::first_column(std::size_t neuron) const {
-    return std::lower_bound(
-        s_.columns.begin(), s_.columns.end(), neuron,
-        [&](std::size_t column, std::size_t n) { return s_.recording.neurons[column] < n; });
 }
 
 void Chunk::append_recorded(std::size_t begin, std::size_t end) {
@@ -208,9 +180,6 @@ void Chunk::run() {
     s_.operations = plain.operations();
     s_.backend = plain.backend();
     s_.machine_code_calls += first_ == 0 && s_.backend != "interpreter" ? 1 : 0;
-    for (std::size_t k = 0; k < s_.recorded.size(); ++k) {
-        s_.recording.values[k].resize((s_.recording.steps + steps_) * s_.recording.neurons.size());
-    }
     std::atomic<bool> nan{false};
     auto run_number = [&](std::size_t k) {
         if (run_blocks(plain, ranges_[k])) {
@@ -261,51 +230,11 @@ void Chunk::run_range(const jit::BoundRule::Call& plain, const Range& range) {
         plain.run(range.begin, range.end);
         return;
     }
-    const std::size_t count = range.end - range.begin;
-    std::vector<std::vector<std::byte>> rows;
-    std::vector<void*> pointers;
-    for (const std::uint32_t number : s_.recorded) {
-        // Rows are as wide as the widest type, so that all of them are equally far apart.
-        rows.emplace_back(steps_ * count * 8);
-        // Row 0 of the arrays that the call knows is neuron 0.
-        const std::size_t skipped = range.begin * s_.states[number].lane();
-        pointers.push_back(reinterpret_cast<void*>(
-            reinterpret_cast<std::uintptr_t>(rows.back().data()) - skipped));
-    }
+    const RecordedRange recorded(recorder_, range.begin, range.end);
     jit::StepRun run = run_;
-    run.recorded = s_.recorded;
-    run.records = pointers.data();
-    run.record_step_bytes = static_cast<std::int64_t>(count * 8);
+    recorded.aim(run);
     jit::BoundRule::Call(s_.bound, run, s_.call, context_).run(range.begin, range.end);
-    record(range, rows);
-}
-
-void Chunk::record(const Range& range, std::span<const std::vector<std::byte>> rows) {
-    const std::vector<std::size_t>& neurons = s_.recording.neurons;
-    const std::size_t lanes = range.end - range.begin;
-    const auto first = first_column(range.begin);
-    const auto last = first_column(range.end);
-    // Neurons in a row, into columns in a row: all of them, usually.
-    const auto count = static_cast<std::size_t>(last - first);
-    const bool in_order =
-        count == lanes && std::is_sorted(first, last) && last[-1] - *first + 1 == count;
-    for (std::size_t k = 0; k < rows.size(); ++k) {
-        double* out = s_.recording.values[k].data() + s_.recording.steps * neurons.size();
-        with_lane_type(s_.states[s_.recorded[k]].type(), [&](auto zero) {
-            using Lane = decltype(zero);
-            for (std::size_t step = 0; step < steps_; ++step, out += neurons.size()) {
-                // Rows are as wide as the widest type, whatever their lanes.
-                const auto* row = reinterpret_cast<const Lane*>(rows[k].data() + step * lanes * 8);
-                if (in_order) {
-                    std::copy_n(row, lanes, out + *first);
-                    continue;
-                }
-                for (auto column = first; column != last; ++column) {
-                    out[*column] = static_cast<double>(row[neurons[*column] - range.begin]);
-                }
-            }
-        });
-    }
+    recorded.store();
 }
 
 bool Chunk::has_nan(const Range& range) const {
@@ -363,23 +292,68 @@ void Chunk::report_nan() {
                     static_cast<double>(step) * s_.options.dt, s_.options.dt, s_.rule.method()));
 }
 
-std::size_t Population::State::chunk_steps() const noexcept {
+std::size_t Population::State::chunk_steps(std::size_t arrays) const noexcept {
     if (rule.calls_external()) {
         return 1;
     }
     const double one_step = static_cast<double>(neurons) * static_cast<double>(operations);
     std::size_t steps =
         std::clamp(static_cast<std::size_t>(kChunkWork / one_step), kMinChunk, kMaxChunk);
-    if (!recorded.empty()) {
-        const std::size_t values = recorded.size() * std::max(kGroup, recording.neurons.size());
+    const std::size_t values =
+        arrays * neurons +
+        recorded.size() * std::min(neurons, std::max(kGroup, recording.neurons.size()));
+    if (values != 0) {
         steps = std::clamp<std::size_t>(kRecordedValues / values, 1, steps);
     }
     return steps;
 }
 
+std::vector<jit::Type> Population::State::lanes() const {
+    std::vector<jit::Type> types;
+    for (const StateArray& array : states) {
+        types.push_back(array.type());
+    }
+    return types;
+}
+
+std::vector<RecordSink> Population::State::sinks(std::span<const RecordInto> record,
+                                                 std::size_t first, std::size_t steps) {
+    std::vector<RecordSink> sinks;
+    for (const RecordInto& into : record) {
+        std::visit(
+            [&](const auto& values) {
+                const auto rows = values.rows_from(first, steps);
+                constexpr auto size = static_cast<std::ptrdiff_t>(sizeof(*rows.data));
+                // A column of one neuron has no next one to be apart from.
+                sinks.push_back({.variable = static_cast<std::uint32_t>(variable(into.variable)),
+                                 .type = into.type(),
+                                 .data = reinterpret_cast<std::byte*>(rows.data),
+                                 .step_bytes = rows.row_stride * size,
+                                 .column_bytes = neurons == 1 ? size : rows.column_stride * size});
+            },
+            into.values);
+    }
+    const std::size_t width = recording.neurons.size();
+    const RecordedNeurons chosen =
+        columns.empty() ? RecordedNeurons{} : RecordedNeurons{recording.neurons, columns};
+    for (std::size_t k = 0; k < recorded.size(); ++k) {
+        std::vector<double>& values = recording.values[k];
+        values.resize((recording.steps + steps) * width);
+        sinks.push_back(
+            {.variable = recorded[k],
+             .type = jit::Type::f64,
+             .data = reinterpret_cast<std::byte*>(values.data() + recording.steps * width),
+             .step_bytes = static_cast<std::ptrdiff_t>(width * sizeof(double)),
+             .column_bytes = sizeof(double),
+             .chosen = chosen});
+    }
+    return sinks;
+}
+
 void Population::State::advance(const ExecutionContext& context, CurrentSource& current,
-                                std::size_t first, std::size_t steps, std::uint64_t* spikes) {
-    Chunk(*this, context, current, first, steps, spikes).run();
+                                std::size_t first, std::size_t steps, std::uint64_t* spikes,
+                                std::span<const RecordInto> record) {
+    Chunk(*this, context, current, first, steps, spikes, record).run();
 }
 
 }  // namespace bitaxon

@@ -204,14 +204,31 @@ std::span<const std::uint64_t> Population::step(const ExecutionContext& context,
     return s.last_spikes;
 }
 
-Spikes Population::run(const ExecutionContext& context, const Current& current, std::size_t steps,
-                       const Monitor& monitor) {
-    State& s = *state_;
-    Spikes spikes{s.neurons, s.step_count, steps, {}};
-    if (steps == 0) {
-        return spikes;
+void Population::check_record(std::span<const RecordInto> record, std::size_t steps) const {
+    const State& s = *state_;
+    for (const RecordInto& into : record) {
+        const jit::Type type = s.variables[s.variable(into.variable)].type;
+        const std::string name = fmt::format("record['{}']", into.variable);
+        if (into.type() != type) {
+            throw_error(ErrorCode::invalid_type, name, jit::name(into.type()),
+                        fmt::format("{}, as the variable has", jit::name(type)));
+        }
+        std::visit(
+            [&](const auto& values) {
+                if (values.rows != steps || values.columns != s.neurons) {
+                    throw_error(ErrorCode::invalid_shape, name,
+                                fmt::format("{} x {} values", values.rows, values.columns),
+                                fmt::format("{} steps x {} neurons", steps, s.neurons));
+                }
+            },
+            into.values);
     }
-    CurrentSource source(current, s.bound, s.neurons, steps);
+}
+
+Spikes Population::run(const ExecutionContext& context, const Current& current, std::size_t steps,
+                       const Monitor& monitor, std::span<const RecordInto> record) {
+    const State& s = *state_;
+    Spikes spikes{s.neurons, s.step_count, steps, {}};
     if (steps > (std::size_t{1} << 53) / spikes.words()) {
         throw_error(ErrorCode::invalid_value, "steps", fmt::format("{}", steps),
                     "fewer: their spikes would not fit into memory");
@@ -219,20 +236,39 @@ Spikes Population::run(const ExecutionContext& context, const Current& current, 
     if (s.rule.spikes()) {
         spikes.bits.resize(steps * spikes.words());
     }
+    run_into(spikes.bits, context, current, steps, monitor, record);
+    return spikes;
+}
+
+void Population::run_into(std::span<std::uint64_t> spikes, const ExecutionContext& context,
+                          const Current& current, std::size_t steps, const Monitor& monitor,
+                          std::span<const RecordInto> record) {
+    State& s = *state_;
+    const std::size_t words = (s.neurons + 63) / 64;
+    const std::size_t wanted = s.rule.spikes() ? words * steps : 0;
+    if (spikes.size() != wanted) {
+        throw_error(ErrorCode::invalid_shape, "spikes", fmt::format("{} words", spikes.size()),
+                    fmt::format("{}", wanted));
+    }
+    check_record(record, steps);
+    if (steps == 0) {
+        return;
+    }
+    CurrentSource source(current, s.bound, s.neurons, steps);
     s.begin_call(steps);
     const double nanoseconds = static_cast<double>(steps) * static_cast<double>(s.neurons) *
                                static_cast<double>(s.operations) * kNanosecondsPerOperation;
     context.supervise(monitor, steps, nanoseconds, [&](Job& job) {
         for (std::size_t done = 0; done < steps;) {
             job.check();
-            const std::size_t count = std::min({steps - done, s.chunk_steps(), source.max_steps()});
+            const std::size_t count =
+                std::min({steps - done, s.chunk_steps(record.size()), source.max_steps()});
             s.advance(context, source, done, count,
-                      spikes.bits.empty() ? nullptr : spikes.bits.data() + done * spikes.words());
+                      spikes.empty() ? nullptr : spikes.data() + done * words, record);
             done += count;
             job.add_done(count);
         }
     });
-    return spikes;
 }
 
 std::vector<std::string> Population::names() const {
@@ -400,9 +436,12 @@ void Population::record(std::vector<std::string> names, std::vector<std::size_t>
     }
     std::vector<std::size_t> columns(neurons.size());
     std::iota(columns.begin(), columns.end(), std::size_t{0});
-    std::stable_sort(columns.begin(), columns.end(),
-                     [&](std::size_t a, std::size_t b) { return neurons[a] < neurons[b]; });
-    s.columns = std::move(columns);
+    s.columns.clear();
+    if (neurons != columns || neurons.size() != s.neurons) {
+        std::stable_sort(columns.begin(), columns.end(),
+                         [&](std::size_t a, std::size_t b) { return neurons[a] < neurons[b]; });
+        s.columns = std::move(columns);
+    }
     s.recorded = std::move(numbers);
     s.recording = {std::move(names), std::move(neurons), s.step_count, 0, {}};
     s.recording.values.resize(s.recorded.size());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "current_source.hpp"
+#include "recorder.hpp"
 #include "state_array.hpp"
 
 #include <bitaxon/jit/bound_rule.hpp>
@@ -19,9 +20,14 @@ struct Population::State {
     /// Runs `steps` steps from step_count on and writes their spikes, if the rule spikes. `first`
     /// is the first one's number in the run. @throws Error when a value becomes NaN
     void advance(const ExecutionContext& context, CurrentSource& current, std::size_t first,
-                 std::size_t steps, std::uint64_t* spikes);
+                 std::size_t steps, std::uint64_t* spikes, std::span<const RecordInto> record = {});
     /// Steps that are worth running at once: enough to pay, few enough to be cancelled soon.
-    std::size_t chunk_steps() const noexcept;
+    /// `arrays`: as many take a variable of all neurons.
+    std::size_t chunk_steps(std::size_t arrays) const noexcept;
+    /// Where steps first ... first + steps - 1 of a run are recorded.
+    std::vector<RecordSink> sinks(std::span<const RecordInto> record, std::size_t first,
+                                  std::size_t steps);
+    std::vector<jit::Type> lanes() const;  ///< of the states
 
     /// Other parameters; the present ones stay if these don't fit. @throws Error
     void bind(std::vector<std::vector<double>> changed);
@@ -46,7 +52,7 @@ struct Population::State {
 
     std::vector<std::uint32_t> recorded;  ///< numbers of the variables of `recording`
     Recording recording;
-    /// Columns of the recording in the order of their neurons.
+    /// Columns of the recording in the order of their neurons; none if neuron n is in column n.
     std::vector<std::size_t> columns;
 };
 

@@ -36,6 +36,12 @@ SpikeEvents Spikes::events() const {
     return events;
 }
 
+jit::Type RecordInto::type() const noexcept {
+    constexpr jit::Type kTypes[] = {jit::Type::f32, jit::Type::f64, jit::Type::i16, jit::Type::i32,
+                                    jit::Type::i64};
+    return kTypes[values.index()];
+}
+
 MatrixView<const double> Recording::operator[](std::string_view name) const {
     const auto found = std::find(names.begin(), names.end(), name);
     if (found == names.end()) {

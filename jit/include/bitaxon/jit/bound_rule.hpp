@@ -40,14 +40,15 @@ struct StepRun {
     std::int64_t first_step = 0;
     std::int64_t steps = 1;
     /// Packed bits of the first step, if the rule spikes; each step's lie this far from the last's.
-    /// These and the records below share no memory with states, parameters, or a current that is the
-    /// same in all steps.
+    /// These and the records below share no memory with states, parameters, or a current that is
+    /// the same in all steps.
     void* spikes = nullptr;
     std::int64_t spike_step_bytes = 0;
-    /// Numbers of variables whose values at the start of each step are stored, and where.
+    /// Numbers of variables whose values at the start of each step are stored, where, and how far
+    /// each step's lie from the last's.
     std::span<const std::uint32_t> recorded = {};
     void* const* records = nullptr;
-    std::int64_t record_step_bytes = 0;
+    const std::int64_t* record_step_bytes = nullptr;
 };
 
 /// What a StepRun is a part of: decides what is compiled when, and changes no result.
@@ -76,8 +77,8 @@ class BoundRule {
     /// Writes the values that a state begins with, one for each neuron.
     void initialise(std::size_t state, void* values) const;
 
-    /// Code that exists for the rule, which all its bound rules share, and for this one's values alone;
-    /// calls are the caller's business.
+    /// Code that exists for the rule, which all its bound rules share, and for this one's values
+    /// alone; calls are the caller's business.
     TierStats stats() const;
 
     class Call;

@@ -66,7 +66,7 @@ struct DenseProduct {
 ///   may be `places`, not a.
 /// - bit_transpose: bit i of out[j * out_stride] = bit j of in[i * in_stride] for i < rows, 0 from
 ///   there to 63, for j < columns; rows, columns <= 64. `out` may be `in` where both strides agree.
-/// - pack: bit t = bytes[t] != 0. unpack: bytes[t] = bit t, 0 or 1.
+/// - pack: bit t = bytes[t] != 0; true if all bytes are 0 or 1. unpack: bytes[t] = bit t, 0 or 1.
 /// - stream_keys: (a, b)[i] of stream first_index + i from the key base k (core/random.hpp).
 /// - encode_threshold: bit t = sequence[t] < threshold, threshold in 0 ... 2^32.
 /// - dot, sum: lane l of 16 sums the elements with index % 16 == l in order; then lanes l and l + 8,

@@ -31,9 +31,9 @@ struct PopulationOptions {
     jit::Type dtype = jit::Type::f64;  ///< f32 or f64: what the rule's `real` is
     /// One value, or one for each neuron; the rule's defaults for others.
     std::map<std::string, std::vector<double>> parameters = {};
-    /// When steps move from the interpreter to machine code, and on to machine code in which parameters
-    /// and what follows from them are constants; setting a parameter drops that. A call is a step() or
-    /// a run().
+    /// When steps move from the interpreter to machine code, and on to machine code in which
+    /// parameters and what follows from them are constants; setting a parameter drops that. A call
+    /// is a step() or a run().
     jit::Thresholds thresholds = {};
 };
 
@@ -99,6 +99,18 @@ struct Recording {
     MatrixView<const double> operator[](std::string_view name) const;
 };
 
+/// An array that a run writes a variable's values into, those before the integration of each step.
+struct RecordInto {
+    std::string variable;
+    /// steps x neurons, of the variable's own type, with any strides under which no two elements
+    /// meet.
+    std::variant<MatrixView<float>, MatrixView<double>, MatrixView<std::int16_t>,
+                 MatrixView<std::int32_t>, MatrixView<std::int64_t>>
+        values;
+
+    jit::Type type() const noexcept;  ///< of the values
+};
+
 /// All that changes in a population, to be put back later.
 struct PopulationSnapshot {
     std::uint64_t step = 0;
@@ -119,9 +131,9 @@ struct StateView {
 /// refractory), reset; time is the number of steps since the beginning.
 ///
 /// Results depend on the rule, its parameters, the inputs, dt, dtype, seed and id alone: never on
-/// the number of threads, the tier, how a run is cut into calls, or what is compiled when. Random numbers are keyed by
-/// (seed, id, neuron, step, place in the text). Const methods may be called from many threads at
-/// once.
+/// the number of threads, the tier, how a run is cut into calls, or what is compiled when. Random
+/// numbers are keyed by (seed, id, neuron, step, place in the text). Const methods may be called
+/// from many threads at once.
 class Population {
   public:
     /// @throws Error for 0 neurons, unknown parameters and values out of range
@@ -141,10 +153,11 @@ class Population {
     jit::Type dtype() const noexcept;
     const jit::Thresholds& thresholds() const noexcept;
     std::uint64_t step_count() const noexcept;  ///< steps since the beginning
-    /// What ran the last steps: "interpreter", "avx2", "avx512", "neon", or "scalar" for one neuron.
+    /// What ran the last steps: "interpreter", "avx2", "avx512", "neon", or "scalar" for one
+    /// neuron.
     std::string_view backend() const noexcept;
-    /// Calls of step() and run() with the present rule, and the code that exists for it: populations of
-    /// one Rule share code, but for that in which their parameters are constants.
+    /// Calls of step() and run() with the present rule, and the code that exists for it:
+    /// populations of one Rule share code, but for that in which their parameters are constants.
     jit::TierStats stats() const;
     std::string repr() const;
 
@@ -155,17 +168,30 @@ class Population {
                                         const Current& current = {});
 
     /// Many steps. What is cancelled or fails stands behind the last whole chunk of steps: see
-    /// step_count().
+    /// step_count(); rows of `record` for steps from there on hold anything. An array whose columns
+    /// lie side by side, in order, is written by the steps themselves; others are filled a chunk at
+    /// a time.
     Spikes run(const ExecutionContext& context, const Current& current, std::size_t steps,
-               const Monitor& monitor = {});
+               const Monitor& monitor = {}, std::span<const RecordInto> record = {});
+
+    /// run, whose spikes go to the caller's words, which are zero at first: steps x ceil(neurons /
+    /// 64) of them, or none for a rule without a threshold.
+    void run_into(std::span<std::uint64_t> spikes, const ExecutionContext& context,
+                  const Current& current, std::size_t steps, const Monitor& monitor = {},
+                  std::span<const RecordInto> record = {});
+
+    /// @throws Error unless a run of that many steps can record so
+    void check_record(std::span<const RecordInto> record, std::size_t steps) const;
 
     /// run, on a worker. Until the future is ready the population must stay where it is and belongs
-    /// to the run; so do the values of the current.
+    /// to the run; so do the values of the current and the arrays of `record`.
     Future<Spikes> run_async(const ExecutionContext& context, const Current& current,
-                             std::size_t steps, std::stop_token stop = {}) {
+                             std::size_t steps, std::stop_token stop = {},
+                             std::vector<RecordInto> record = {}) {
         return context.submit(
-            [this, context, current, steps](Job& job) {
-                return run(context, current, steps, {.progress = {}, .stop = {}, .job = &job});
+            [this, context, current, steps, record = std::move(record)](Job& job) {
+                return run(context, current, steps, {.progress = {}, .stop = {}, .job = &job},
+                           record);
             },
             std::move(stop));
     }

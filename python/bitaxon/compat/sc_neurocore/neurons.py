@@ -23,33 +23,36 @@ __all__ = [
 _Run = typing.Tuple[npt.NDArray[np.int32], npt.NDArray[np.int16]]
 
 _INT16 = -(2**15), 2**15 - 1
-# Steps, and values, that are recorded at once, so that they are turned in the cache and their memory is used again.
-_BLOCK_STEPS, _BLOCK_VALUES = 2**14, 2**17
-
-# What drives the neuron, gain, current and noise together, is `drive` where it is constant, else i.
+# What drives the neuron, gain, current and noise together, is `drive` where it is constant, else i. Spikes are a
+# variable too: a run records them as what the caller gets.
 _EQUATIONS = """i : i32
-v : i32 = v_rest
+v : i16 = v_rest
+fired : i32 = 0
 drive : i32 = 0
 waiting : i32 = 0
 leak : i32 = 0 (constant)
-v_rest : i32 = 0 (constant)
-v_reset : i32 = 0 (constant)
-v_threshold : i32 = 256 (constant)
+v_rest : i16 = 0 (constant)
+v_reset : i16 = 0 (constant)
+v_threshold : i16 = 256 (constant)
 refractory : i32 = 2 (constant)
-v = v_rest if waiting > 0 else ((v + ((v_rest - v)*leak >> {fraction}) + drive + i) << {unused}) >> {unused}
-waiting = max(waiting - 1, 0)"""
+v = v_rest if waiting > 0 else i16({next})
+fired = {spike}
+waiting = refractory if fired > 0 else max(waiting - 1, 0)
+v = v_reset if fired > 0 else v"""
+_NEXT = "v + ((v_rest - i32(v))*leak >> {fraction}) + drive + i"
 
 
 @functools.lru_cache(maxsize=64)
 def _rule(fraction: int, unused: int, restless: bool) -> _bitaxon.Rule:
     """Shifts by numbers in the text: those by parameters take twice the time. restless: v_rest is not below the
     threshold, so that it must be said that a neuron which is held does not spike."""
-    equations = _EQUATIONS.format(fraction=fraction, unused=unused)
-    threshold = "v >= v_threshold"
-    if restless:
-        equations = "held : i32 = 0\nheld = waiting\n" + equations
-        threshold += " and held == 0"
-    return _bitaxon.Rule(equations, threshold, "v = v_reset; waiting = refractory")
+    following = _NEXT.format(fraction=fraction)
+    return _bitaxon.Rule(
+        _EQUATIONS.format(
+            next=f"({following}) << {unused} >> {unused}" if unused > 16 else following,
+            spike="v >= v_threshold" + (" and waiting == 0" if restless else ""),
+        )
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,14 +98,17 @@ class _Circuit:
             population["drive"] = drive
         spikes = np.empty((n_neurons, n_steps), np.int32)
         voltages = np.empty((n_neurons, n_steps), np.int16)
-        steps = max(1, min(_BLOCK_STEPS, _BLOCK_VALUES // n_neurons))
-        for begin in range(0, n_steps, steps):
-            end = min(begin + steps, n_steps)
-            population.record(["v"])
-            block = population.run(0 if drive.ndim == 1 else drive[begin:end], end - begin, context=context())
-            spikes[:, begin:end] = block.dense().T
-            voltages[:, begin : end - 1] = population.recording["v"][1:].T  # recorded before each step
-            voltages[:, end - 1] = population.v
+        if n_steps > 0:
+            constant = drive.ndim == 1
+            population.run(0 if constant else drive[:1], 1, context=context())
+            # What stands before a step is what the one before it has left.
+            population.run(
+                0 if constant else drive[1:],
+                n_steps - 1,
+                context=context(),
+                record={"fired": spikes[:, :-1].T, "v": voltages[:, :-1].T},
+            )
+            spikes[:, -1], voltages[:, -1] = population.fired, population.v
         return spikes, voltages
 
 
