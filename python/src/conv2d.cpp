@@ -3,6 +3,9 @@
 
 #include <bitaxon/layers/conv2d.hpp>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 namespace bitaxon::python {
 namespace {
 
@@ -48,7 +51,8 @@ make_conv2d(py::handle in_channels, py::handle out_channels, py::handle kernel_s
     if (!std::equal(std::begin(shape), std::end(shape), array.shape(), array.shape() + array.ndim(),
                     [](std::size_t a, py::ssize_t b) { return a == static_cast<std::size_t>(b); }))
         throw_error(ErrorCode::invalid_shape, "weights", "shape " + shape_text(array),
-                    "(out_channels, in_channels / groups, *kernel_size)");
+                    fmt::format("(out_channels, in_channels / groups, *kernel_size) = ({})",
+                                fmt::join(shape, ", ")));
     const py::array biases = read_bias(bias, options.filters);
     const py::object kept_context = to_context(context);
     const ExecutionContext& engine = choose_engine(kept_context);

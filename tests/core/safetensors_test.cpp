@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -151,6 +152,13 @@ TEST_F(Safetensors, FoldersAndReservedNamesAreErrors) {
     file = small_file();
     file.metadata["text"] = "\xff";
     EXPECT_THROW(save_tensors(path("x"), file), Error);
+}
+
+TEST_F(Safetensors, ASaveReplacesFilesAlone) {
+    ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+    expect_error(ErrorCode::file, {"pipe: got something else than a file"},
+                 [&] { save_tensors(path("pipe"), small_file()); });
+    EXPECT_TRUE(std::filesystem::is_fifo(path("pipe")));
 }
 
 TEST_F(Safetensors, SaversOfOnePathDoNotMeet) {

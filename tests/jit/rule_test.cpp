@@ -374,6 +374,8 @@ TEST(Rule, WrongTextsAreRefused) {
         {{.equations = "x = randn()\ndv/dt = x", .method = "heun"}, "drawn once"},
         {{.equations = "dv/dt = -v + xi", .method = "rk4"}, "noise"},
         {{.equations = "dv/dt = -v + v*xi", .method = "heun"}, "noise"},
+        {{.equations = "dv/dt = -v + xi", .method = "exact"}, "expected euler"},
+        {{.equations = "dv/dt = -v/tau"}, "declare it, as in `tau : real = 1`"},
         {{.equations = "dv/dt = xi^2"}, "xi must enter linearly"},
         {{.equations = decay, .threshold = "v > xi"}, "xi"},
         {{.equations = "v : real = w\nv += 1\ndw/dt = 1"}, "parameters"},

@@ -132,12 +132,15 @@ TEST_F(RuleFile, VariablesMayHaveTheNamesOfOptions) {
 }
 
 TEST_F(RuleFile, ErrorsNameTheLinesOfTheFile) {
-    put(path_, "threshold: v > 1\nmethod: euler\n\ndv/dt = nonsense*v\n");
-    try {
-        load_rule(path_);
-        ADD_FAILURE();
-    } catch (const Error& error) {
-        EXPECT_NE(std::string(error.what()).find("line 4"), std::string::npos) << error.what();
+    for (const char* wrong : {"threshold: v > 1\nmethod: euler\n\ndv/dt = nonsense*v\n",
+                              "dv/dt = -v\nmethod: euler\nreset: v = 0\nmethod: exact\n"}) {
+        put(path_, wrong);
+        try {
+            load_rule(path_);
+            ADD_FAILURE() << wrong;
+        } catch (const Error& error) {
+            EXPECT_NE(std::string(error.what()).find("line 4"), std::string::npos) << error.what();
+        }
     }
 }
 

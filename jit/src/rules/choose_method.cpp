@@ -76,6 +76,15 @@ class Chooser {
             refuse(*analysis_.not_in_noise,
                    "xi must enter linearly: a factor times xi, plus the rest");
         }
+        if (analysis_.noisy && method.name != "euler" && method.name != "heun") {
+            throw_error(ErrorCode::invalid_value, "method", method.name,
+                        "euler for equations with noise, or heun if the noise is additive");
+        }
+        if (analysis_.noisy && method.name == "heun" && !analysis_.additive) {
+            throw_error(ErrorCode::invalid_value, "method",
+                        "heun with noise that a variable scales",
+                        "euler, or noise whose strength depends on no variable");
+        }
         if (method.several_stages && analysis_.draws) {
             refuse(
                 *analysis_.draws,
@@ -94,15 +103,6 @@ class Chooser {
                 fmt::format("method exponential_euler needs d{0}/dt to be linear in {0}; use rk4 "
                             "or auto",
                             variable(*analysis_.not_conditional).name));
-        }
-        if (analysis_.noisy && method.name != "euler" && method.name != "heun") {
-            throw_error(ErrorCode::invalid_value, "method", method.name,
-                        "euler for equations with noise, or heun if the noise is additive");
-        }
-        if (analysis_.noisy && method.name == "heun" && !analysis_.additive) {
-            throw_error(ErrorCode::invalid_value, "method",
-                        "heun with noise that a variable scales",
-                        "euler, or noise whose strength depends on no variable");
         }
     }
 
