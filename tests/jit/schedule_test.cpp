@@ -218,5 +218,22 @@ TEST(Schedule, VectorsFillWhatAChainLeavesFree) {
     EXPECT_EQ(vectors(tree_of_sums(256)), 1);
 }
 
+TEST(Schedule, BitsNeedATileThatIsAPartOfAByteOrWholeBytes) {
+    Program program = tree_of_sums(256);
+    const NodeId sum = program.outputs[0].value;
+    const NodeId mask = program.graph.make(Op::float_less, Type::m64, {sum, sum});
+    program.outputs.push_back({mask, Type::m64, true, true});
+    program.states = {{0, sum}};
+    const Body body = legalise(program, Target::avx2);
+    const Scheduler scheduler(body);
+    const auto vectors = [&](int wanted) {
+        return choose_loop_shape(body, scheduler, 16, 4, wanted, false).vectors;
+    };
+    EXPECT_EQ(vectors(0), 1);
+    EXPECT_EQ(vectors(1), 1);
+    EXPECT_EQ(vectors(2), 2);
+    EXPECT_EQ(vectors(3), 4);
+}
+
 }  // namespace
 }  // namespace bitaxon::jit
