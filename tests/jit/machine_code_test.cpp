@@ -334,6 +334,24 @@ TEST_P(MachineCodeTest, NarrowElementsStayInsideTheirArrays) {
     }
 }
 
+// Four rows are half a byte: vectors, or tiles of one, join their halves.
+TEST_P(MachineCodeTest, PackedBitsFillTheirBytes) {
+    for (const Type type : {Type::f32, Type::f64}) {
+        Program program;
+        Graph& g = program.graph;
+        program.inputs = {{"x", type}, {"y", type, true}};
+        const NodeId x = g.make(Op::input, type, {}, 0);
+        const NodeId sum = g.make(Op::add, type, {x, g.make(Op::input, type, {}, 1)});
+        program.states = {{0, sum}};
+        program.outputs = {
+            {sum, type},
+            {g.make(Op::float_less, mask_of(type), {x, sum}), mask_of(type), true, true}};
+        for (const int unroll : {1, 3}) {
+            check_row_counts(program, {.unroll = unroll});
+        }
+    }
+}
+
 TEST_P(MachineCodeTest, RandomProgramsAgree) {
     for (std::uint64_t seed = 1; seed <= 300; ++seed) {
         const bool wide = seed % 2 == 0;
