@@ -30,6 +30,7 @@ wide = bx.DenseLayer(1024, 512, length=64, weights=rng.random((512, 1024)), seed
 net = bx.Network([wide, bx.DenseLayer(512, 10, length=64, weights=rng.random((10, 512)), seed=4)])
 Z = np.broadcast_to(rng.random(1024), (100_000, 1024))
 VALUES = rng.random(100)
+STATES = rng.random((50_000, 400))
 STREAMS = bx.encode(rng.random(8000), 1 << 15)
 
 # Each takes several times as long as BEFORE.
@@ -50,6 +51,7 @@ CALLS = {
     "set_lengths": lambda: net.set_lengths([1 << 15, 64]),
     "calibrate": lambda: net.calibrate(Z),
     "tune": lambda: net.tune(Z),
+    "fit_readout": lambda: bx.fit_readout(STATES, STATES[:, 0]),
     "scc_matrix": lambda: bx.scc_matrix(STREAMS, length=1 << 15),
 }
 

@@ -203,7 +203,10 @@ py::tuple fit(py::handle states, py::handle targets, py::handle ridge) {
                                         static_cast<std::ptrdiff_t>(columns), 1};
     };
     const double penalty = to_real(ridge, "ridge");
-    const Readout readout = without_gil([&] { return fit_readout(rows(x), rows(y), penalty); });
+    const Readout readout =
+        interruptible(ExecutionContext::shared(), [&](const ExecutionContext& watched) {
+            return fit_readout(rows(x), rows(y), penalty, watched);
+        });
     const std::size_t n = readout.bias.size();
     return py::make_tuple(to_matrix(readout.weights, n),
                           py::array_t<double>(static_cast<py::ssize_t>(n), readout.bias.data()));
@@ -355,7 +358,8 @@ targets  (n,) or (n, n_targets)
 Returns weights (n_targets, n_units) and bias (n_targets,): states @ weights.T + bias, or a
 DenseLayer's.
 Raises ValueError for a wrong shape, NaN, infinity, numbers so large that their sums overflow, and a ridge
-too small for the states.)");
+too small for the states. Ctrl-C is heard within milliseconds but for one piece, the factors of the
+n_units x n_units matrix of products: a tenth of a second with 1,000 units, eight times as long with twice as many.)");
 }
 
 }  // namespace bitaxon::python

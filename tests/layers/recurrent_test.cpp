@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <stop_token>
 
@@ -428,16 +429,23 @@ TEST(Reservoir, CyclesAloneMakeTheRadius) {
     }
 }
 
-TEST(Reservoir, AStopEndsTheDrawing) {
+TEST(Reservoir, AStopEndsDrawingAndFitting) {
     std::stop_source stop;
     stop.request_stop();
-    const ExecutionContext& context = ExecutionContext::shared();
-    try {
-        (void)reservoir_weights({.inputs = 1, .units = 3},
-                                context.watched({.progress = {}, .stop = stop.get_token()}));
-        ADD_FAILURE();
-    } catch (const Error& error) {
-        EXPECT_EQ(error.code(), ErrorCode::cancelled);
+    const ExecutionContext stopped =
+        ExecutionContext::shared().watched({.progress = {}, .stop = stop.get_token()});
+    const Values x = {0.5, 0.25};
+    const auto column = row_major(std::span<const double>(x), 1);
+    for (const auto& call :
+         {std::function<void()>(
+              [&] { (void)reservoir_weights({.inputs = 1, .units = 3}, stopped); }),
+          std::function<void()>([&] { (void)fit_readout(column, column, 1e-6, stopped); })}) {
+        try {
+            call();
+            ADD_FAILURE();
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), ErrorCode::cancelled);
+        }
     }
 }
 
@@ -453,30 +461,43 @@ TEST(Reservoir, FewUnitsHaveACycleUnlessADensityIsGiven) {
     }
 }
 
-// At the minimum the gradient is 0.
+// At the minimum the gradient is 0; the larger sizes take several pieces.
 TEST(Reservoir, ReadoutsHaveNoGradientLeft) {
-    constexpr std::size_t kSamples = 40, kStates = 5, kTargets = 2;
-    const Values states = oracle::uniform(kSamples * kStates, -1, 1, 1);
-    const Values targets = oracle::uniform(kSamples * kTargets, -1, 1, 2);
-    const auto x = row_major(std::span<const double>(states), kStates);
-    const auto y = row_major(std::span<const double>(targets), kTargets);
+    struct Sizes {
+        std::size_t samples, states, targets;
+    };
     const double ridge = 0.3;
-    const Readout readout = fit_readout(x, y, ridge);
-    for (std::size_t n = 0; n < kTargets; ++n) {
-        double of_bias = 0;
-        Values gradient;
-        for (std::size_t i = 0; i < kStates; ++i)
-            gradient.push_back(ridge * readout.weights[n * kStates + i]);
-        for (std::size_t r = 0; r < kSamples; ++r) {
-            double error = readout.bias[n] - y(r, n);
-            for (std::size_t i = 0; i < kStates; ++i)
-                error += readout.weights[n * kStates + i] * x(r, i);
-            of_bias += error;
-            for (std::size_t i = 0; i < kStates; ++i) gradient[i] += error * x(r, i);
+    for (const auto& [samples, states, targets] : {Sizes{40, 5, 2}, Sizes{270, 130, 131}}) {
+        const Values of_states = oracle::uniform(samples * states, -1, 1, 1);
+        const Values of_targets = oracle::uniform(samples * targets, -1, 1, 2);
+        const auto x = row_major(std::span<const double>(of_states), states);
+        const auto y = row_major(std::span<const double>(of_targets), targets);
+        const Readout readout = fit_readout(x, y, ridge);
+        const double tolerance = 2.5e-14 * static_cast<double>(samples);
+        for (std::size_t n = 0; n < targets; ++n) {
+            const double* weights = &readout.weights[n * states];
+            double of_bias = 0;
+            Values gradient;
+            for (std::size_t i = 0; i < states; ++i) gradient.push_back(ridge * weights[i]);
+            for (std::size_t r = 0; r < samples; ++r) {
+                double error = readout.bias[n] - y(r, n);
+                for (std::size_t i = 0; i < states; ++i) error += weights[i] * x(r, i);
+                of_bias += error;
+                for (std::size_t i = 0; i < states; ++i) gradient[i] += error * x(r, i);
+            }
+            EXPECT_NEAR(of_bias, 0, tolerance);
+            for (const double g : gradient) EXPECT_NEAR(g, 0, tolerance);
         }
-        EXPECT_NEAR(of_bias, 0, 1e-12);
-        for (const double g : gradient) EXPECT_NEAR(g, 0, 1e-12);
     }
+}
+
+TEST(Reservoir, WrongReadoutsAreRefused) {
+    constexpr std::size_t kSamples = 40, kStates = 5;
+    const Values states = oracle::uniform(kSamples * kStates, -1, 1, 1);
+    const Values targets = oracle::uniform(kSamples, -1, 1, 2);
+    const auto x = row_major(std::span<const double>(states), kStates);
+    const auto y = row_major(std::span<const double>(targets), 1);
+    const double ridge = 0.3;
     EXPECT_THROW((void)fit_readout(x, y, -1), Error);
     EXPECT_THROW((void)fit_readout(x.rows_from(0, 3), y, ridge), Error);
     EXPECT_THROW((void)fit_readout(x.rows_from(0, 3), y.rows_from(0, 3), 0.0), Error);

@@ -24,9 +24,10 @@ void check(bool holds, std::string_view what, double value, std::string_view exp
     if (!holds) throw_error(ErrorCode::invalid_value, what, fmt::format("{}", value), expected);
 }
 
-Matrix read(std::string_view name, MatrixView<const double> view) {
+Matrix read(std::string_view name, MatrixView<const double> view, const ExecutionContext& context) {
     Matrix result(view.rows, view.columns);
-    for (std::size_t r = 0; r < view.rows; ++r)
+    for (std::size_t r = 0; r < view.rows; ++r) {
+        context.check();
         for (std::size_t c = 0; c < view.columns; ++c) {
             const double value = view(r, c);
             if (!std::isfinite(value))
@@ -34,7 +35,56 @@ Matrix read(std::string_view name, MatrixView<const double> view) {
                             fmt::format("{}", value), "a finite number");
             result(static_cast<Eigen::Index>(r), static_cast<Eigen::Index>(c)) = value;
         }
+    }
     return result;
+}
+
+// What was subtracted: the columns' means.
+Eigen::RowVectorXd centre(Matrix& matrix, const ExecutionContext& context) {
+    Eigen::RowVectorXd mean = Eigen::RowVectorXd::Zero(matrix.cols());
+    for (auto row : matrix.rowwise()) {
+        context.check();
+        mean += row;
+    }
+    mean /= static_cast<double>(matrix.rows());
+    for (auto row : matrix.rowwise()) {
+        context.check();
+        row -= mean;
+    }
+    return mean;
+}
+
+// Of rows and columns that are computed in one piece: a few milliseconds of products.
+constexpr Eigen::Index kTile = 128;
+
+template <class Body>
+void each_tile(Eigen::Index count, const ExecutionContext& context, Body body) {
+    for (Eigen::Index first = 0; first < count; first += kTile) {
+        context.check();
+        body(first, std::min(kTile, count - first));
+    }
+}
+
+enum class Half : std::uint8_t { lower, both };
+
+// a transposed times b; the lower half may be enough.
+Eigen::MatrixXd products(const Matrix& a, const Matrix& b, Half half,
+                         const ExecutionContext& context) {
+    Eigen::MatrixXd sums = Eigen::MatrixXd::Zero(a.cols(), b.cols());
+    const auto tiles = static_cast<std::size_t>((a.cols() + kTile - 1) / kTile);
+    context.parallel_for(tiles, [&](std::size_t tile) {
+        const Eigen::Index i = static_cast<Eigen::Index>(tile) * kTile;
+        const Eigen::Index height = std::min(kTile, a.cols() - i);
+        const Eigen::Index width = half == Half::lower ? i + height : b.cols();
+        each_tile(width, context, [&](Eigen::Index j, Eigen::Index columns) {
+            auto sum = sums.block(i, j, height, columns);
+            each_tile(a.rows(), context, [&](Eigen::Index r, Eigen::Index rows) {
+                sum.noalias() +=
+                    a.block(r, i, rows, height).transpose() * b.block(r, j, rows, columns);
+            });
+        });
+    });
+    return sums;
 }
 
 using Units = std::vector<Eigen::Index>;
@@ -149,8 +199,8 @@ std::vector<double> reservoir_weights(const ReservoirOptions& o, const Execution
     return {weights.data(), weights.data() + weights.size()};
 }
 
-Readout fit_readout(MatrixView<const double> states, MatrixView<const double> targets,
-                    double ridge) {
+Readout fit_readout(MatrixView<const double> states, MatrixView<const double> targets, double ridge,
+                    const ExecutionContext& context) {
     if (states.rows == 0 || states.columns == 0 || targets.columns == 0)
         throw_error(ErrorCode::invalid_shape, "states, targets",
                     fmt::format("({}, {}), ({}, {})", states.rows, states.columns, targets.rows,
@@ -160,12 +210,11 @@ Readout fit_readout(MatrixView<const double> states, MatrixView<const double> ta
         throw_error(ErrorCode::invalid_shape, "targets", fmt::format("{} rows", targets.rows),
                     fmt::format("{}, one a row of states", states.rows));
     check(ridge >= 0.0 && std::isfinite(ridge), "ridge", ridge, "a finite number, 0 or more");
-    const Matrix x = read("states", states);
-    const Matrix y = read("targets", targets);
-    const Eigen::RowVectorXd x_mean = x.colwise().mean();
-    const Eigen::RowVectorXd y_mean = y.colwise().mean();
-    const Matrix centred = x.rowwise() - x_mean;
-    Eigen::MatrixXd gram = centred.transpose() * centred;
+    Matrix x = read("states", states, context);
+    Matrix y = read("targets", targets, context);
+    const Eigen::RowVectorXd x_mean = centre(x, context);
+    const Eigen::RowVectorXd y_mean = centre(y, context);
+    Eigen::MatrixXd gram = products(x, x, Half::lower, context);
     gram.diagonal().array() += ridge;
     const auto check_magnitude = [](bool finite, std::string_view what) {
         if (!finite)
@@ -173,11 +222,17 @@ Readout fit_readout(MatrixView<const double> states, MatrixView<const double> ta
                         "numbers of less magnitude: divide them by their largest");
     };
     check_magnitude(gram.allFinite(), "states");
-    const Eigen::LDLT<Eigen::MatrixXd> solver(gram);
+    context.check();
+    const Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>> solver(gram);
+    context.check();
     check(solver.info() == Eigen::Success && solver.rcond() > 1e-15, "ridge", ridge,
           "more: states of these samples depend on one another");
-    const Matrix weights = solver.solve(centred.transpose() * (y.rowwise() - y_mean)).transpose();
-    const Eigen::RowVectorXd bias = y_mean - x_mean * weights.transpose();
+    Eigen::MatrixXd columns = products(x, y, Half::both, context);
+    each_tile(columns.cols(), context, [&](Eigen::Index first, Eigen::Index count) {
+        columns.middleCols(first, count) = solver.solve(columns.middleCols(first, count));
+    });
+    const Matrix weights = columns.transpose();
+    const Eigen::RowVectorXd bias = y_mean - x_mean * columns;
     check_magnitude(weights.allFinite() && bias.allFinite(), "states, targets");
     return {{weights.data(), weights.data() + weights.size()},
             {bias.data(), bias.data() + bias.size()}};
