@@ -13,11 +13,14 @@
 
 #include <fmt/format.h>
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <new>
 
 namespace bitaxon::python {
 namespace {
@@ -139,11 +142,32 @@ py::handle spikes_class() {
     return found;
 }
 
+struct Pages {
+    void* first;
+    std::size_t bytes;
+    ~Pages() { munmap(first, bytes); }
+};
+
 py::object zero_words(std::size_t rows, std::size_t words) {
     std::array<npy_intp, 2> shape{static_cast<npy_intp>(rows), static_cast<npy_intp>(words)};
     PyObject* made = PyArray_ZEROS(2, shape.data(), NPY_UINT64, 0);
     if (made == nullptr) throw py::error_already_set();
     return py::reinterpret_steal<py::object>(made);
+}
+
+// The same for a rule without a threshold. It is written to only if the rule is swapped for one
+// that spikes, so it lies in pages of its own: until then they take neither memory nor the time to
+// clear it.
+py::object untouched_words(std::size_t rows, std::size_t words) {
+    const std::size_t bytes = std::max<std::size_t>(1, rows * words * 8);
+    void* pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (pages == MAP_FAILED) throw std::bad_alloc();
+    const py::capsule owner(new Pages{pages, bytes},
+                            [](void* p) { delete static_cast<Pages*>(p); });
+    return py::array(py::dtype::of<std::uint64_t>(),
+                     {static_cast<py::ssize_t>(rows), static_cast<py::ssize_t>(words)}, pages,
+                     owner);
 }
 
 // How many steps a chunk has: about 10 ms of them.
@@ -209,7 +233,8 @@ class PopulationRun {
         if (steps_ > static_cast<std::size_t>(std::numeric_limits<py::ssize_t>::max()) / 8 / words_)
             throw_error(ErrorCode::invalid_value, "steps", fmt::to_string(steps_),
                         "fewer: their spikes would not fit into memory");
-        py::object bits = zero_words(steps_, words_);
+        py::object bits = self_.shared()->rule().spikes() ? zero_words(steps_, words_)
+                                                          : untouched_words(steps_, words_);
         rows_ =
             static_cast<std::uint64_t*>(PyArray_DATA(reinterpret_cast<PyArrayObject*>(bits.ptr())));
         return bits;

@@ -27,7 +27,9 @@ constexpr std::size_t kMaxChunk = 65'536;
 constexpr std::size_t kMinChunk = 8;
 // Recorded neurons are run in groups that begin at a multiple of this.
 constexpr std::size_t kGroup = 64;
-constexpr std::size_t kRecordedValues = std::size_t{1} << 18;
+// Values of a chunk that go through buffers: they stay in the second cache, and an allocator hands
+// the same memory out again, without page faults.
+constexpr std::size_t kBufferedValues = 24 * 1024;
 
 // Zero times a value is NaN for NaN and infinities. Sums in lanes of their own become vector code,
 // which a search for the first value is not.
@@ -292,20 +294,29 @@ void Chunk::report_nan() {
                     static_cast<double>(step) * s_.options.dt, s_.options.dt, s_.rule.method()));
 }
 
-std::size_t Population::State::chunk_steps(std::size_t arrays) const noexcept {
+std::size_t Population::State::chunk_steps(std::span<const RecordInto> record) const noexcept {
     if (rule.calls_external()) {
         return 1;
     }
     const double one_step = static_cast<double>(neurons) * static_cast<double>(operations);
     std::size_t steps =
         std::clamp(static_cast<std::size_t>(kChunkWork / one_step), kMinChunk, kMaxChunk);
-    const std::size_t values =
-        arrays * neurons +
-        recorded.size() * std::min(neurons, std::max(kGroup, recording.neurons.size()));
-    if (values != 0) {
-        steps = std::clamp<std::size_t>(kRecordedValues / values, 1, steps);
+    std::size_t lanes = recorded.size() * std::max(kGroup, recording.neurons.size());
+    for (const RecordInto& into : record) {
+        lanes += is_direct(into) ? 0 : neurons;
+    }
+    // Ranges of more neurons than a block go through buffers one after the other.
+    lanes = std::min(lanes, (recorded.size() + record.size()) * std::min(neurons, kBlock));
+    if (lanes != 0) {
+        steps = std::clamp<std::size_t>(kBufferedValues / lanes, 1, steps);
     }
     return steps;
+}
+
+bool Population::State::is_direct(const RecordInto& into) const noexcept {
+    const auto column_stride =
+        std::visit([](const auto& values) { return values.column_stride; }, into.values);
+    return into.type() != jit::Type::i16 && (neurons == 1 || column_stride == 1);
 }
 
 std::vector<jit::Type> Population::State::lanes() const {

@@ -262,7 +262,7 @@ void Population::run_into(std::span<std::uint64_t> spikes, const ExecutionContex
         for (std::size_t done = 0; done < steps;) {
             job.check();
             const std::size_t count =
-                std::min({steps - done, s.chunk_steps(record.size()), source.max_steps()});
+                std::min({steps - done, s.chunk_steps(record), source.max_steps()});
             s.advance(context, source, done, count,
                       spikes.empty() ? nullptr : spikes.data() + done * words, record);
             done += count;

@@ -22,8 +22,9 @@ struct Population::State {
     void advance(const ExecutionContext& context, CurrentSource& current, std::size_t first,
                  std::size_t steps, std::uint64_t* spikes, std::span<const RecordInto> record = {});
     /// Steps that are worth running at once: enough to pay, few enough to be cancelled soon.
-    /// `arrays`: as many take a variable of all neurons.
-    std::size_t chunk_steps(std::size_t arrays) const noexcept;
+    std::size_t chunk_steps(std::span<const RecordInto> record) const noexcept;
+    /// Whether steps write to the array themselves, unless its variable is recorded twice.
+    bool is_direct(const RecordInto& into) const noexcept;
     /// Where steps first ... first + steps - 1 of a run are recorded.
     std::vector<RecordSink> sinks(std::span<const RecordInto> record, std::size_t first,
                                   std::size_t steps);
