@@ -7,6 +7,7 @@
 #include "context.hpp"
 #include "kernel.hpp"
 #include "pending.hpp"
+#include "pickles.hpp"
 
 #include <bitaxon/core/error.hpp>
 
@@ -48,8 +49,7 @@ std::map<std::string, std::vector<double>> to_parameters(py::handle parameters) 
 
 std::unique_ptr<HeldPopulation> make_population(py::handle n, py::handle rule, py::handle dt,
                                                 py::handle seed, py::handle id, py::handle dtype,
-                                                py::handle parameters,
-                                                py::handle background_calls,
+                                                py::handle parameters, py::handle background_calls,
                                                 py::handle work_at_once, py::handle fold_calls,
                                                 py::handle context) {
     const std::size_t neurons = to_unsigned(n, "n", 1, std::uint64_t{1} << 40);
@@ -59,8 +59,8 @@ std::unique_ptr<HeldPopulation> make_population(py::handle n, py::handle rule, p
                                     .id = to_unsigned(id, "id"),
                                     .dtype = to_float_type(dtype, "dtype"),
                                     .parameters = to_parameters(parameters),
-                                    .thresholds = to_thresholds(background_calls, work_at_once,
-                                                                fold_calls)};
+                                    .thresholds =
+                                        to_thresholds(background_calls, work_at_once, fold_calls)};
     const py::object kept_context = to_context(context);
     auto model =
         without_gil([&] { return std::make_shared<Population>(neurons, held.rule, options); });
@@ -224,7 +224,8 @@ PopulationSnapshot to_snapshot(py::handle object) {
     PopulationSnapshot result;
     try {
         if (!PyDict_Check(object.ptr())) throw py::cast_error();
-        const auto state = py::reinterpret_borrow<py::dict>(object);
+        const PickledDict state(py::reinterpret_borrow<py::dict>(object), "snapshot",
+                                "what store returned");
         result.step = to_unsigned(state["step"], "step");
         for (const py::handle name : state["names"]) result.names.push_back(to_text(name, "names"));
         for (const py::handle type : state["types"])
@@ -237,10 +238,6 @@ PopulationSnapshot to_snapshot(py::handle object) {
         result.parameters = to_parameters(state["parameters"]);
     } catch (const py::cast_error&) {
         throw_error(ErrorCode::invalid_type, "snapshot", type_name(object), "what store returned");
-    } catch (py::error_already_set& error) {
-        if (!error.matches(PyExc_KeyError)) throw;
-        throw_error(ErrorCode::invalid_value, "snapshot", "a dict without all keys",
-                    "what store returned");
     }
     return result;
 }
@@ -262,6 +259,7 @@ py::tuple state_of(HeldPopulation& self) {
 }
 
 std::unique_ptr<HeldPopulation> from_state(const py::tuple& state) {
+    check_state(state, 11);
     auto population = make_population(state[0], state[1], state[2], state[3], state[4], state[5],
                                       py::none(), state[8], state[9], state[10], state[7]);
     const PopulationSnapshot snapshot = to_snapshot(state[6]);
@@ -343,8 +341,8 @@ void bind_population(py::module_& module) {
              py::arg("dtype") = "f64", py::arg("parameters") = py::none(),
              py::arg("background_calls") = jit::Thresholds{}.background_calls,
              py::arg("work_at_once") = jit::Thresholds{}.work_at_once,
-             py::arg("fold_calls") = jit::Thresholds{}.fold_calls,
-             py::arg("context") = py::none(), "__init__(self, " BITAXON_POPULATION_SIGNATURE);
+             py::arg("fold_calls") = jit::Thresholds{}.fold_calls, py::arg("context") = py::none(),
+             "__init__(self, " BITAXON_POPULATION_SIGNATURE);
 
     const auto property = [&](const char* name, auto getter, const char* doc) {
         type.def_property_readonly(
