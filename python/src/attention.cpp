@@ -8,12 +8,6 @@ namespace {
 
 using HeldAttention = HeldKind<Attention>;
 
-bool to_flag(py::handle object, const char* name) {
-    if (!py::isinstance<py::bool_>(object))
-        throw_error(ErrorCode::invalid_type, name, type_name(object), "True or False");
-    return object.cast<bool>();
-}
-
 std::unique_ptr<HeldAttention> make_attention(py::handle n_tokens, py::handle n_heads,
                                               py::handle head_width, py::handle n_queries,
                                               py::handle causal, py::handle length,
@@ -22,12 +16,8 @@ std::unique_ptr<HeldAttention> make_attention(py::handle n_tokens, py::handle n_
     AttentionOptions options{.tokens = to_unsigned(n_tokens, "n_tokens", 1),
                              .heads = to_unsigned(n_heads, "n_heads", 1),
                              .head_width = to_unsigned(head_width, "head_width", 1),
-                             .causal = to_flag(causal, "causal"),
-                             .streams = {.length = to_unsigned(length, "length", 1, kMaxLength),
-                                         .coding = parse_coding(to_text(coding, "coding")),
-                                         .input_range = to_real(input_range, "input_range"),
-                                         .seed = to_seed(seed),
-                                         .id = to_unsigned(id, "id")}};
+                             .causal = to_flag(causal, "causal")};
+    CommonArguments{length, coding, input_range, seed, id}.read(options.streams);
     if (!n_queries.is_none()) options.queries = to_unsigned(n_queries, "n_queries", 1);
     return std::make_unique<HeldAttention>(std::make_shared<const Attention>(options),
                                            to_context(context));
@@ -42,13 +32,7 @@ void describe(const Layer& layer, py::dict& result) {
     result["causal"] = o.causal;
 }
 
-py::dict state_of(const HeldAttention& self) {
-    py::dict state = describe_layer(*self.model());
-    state["context"] = self.context();
-    return state;
-}
-
-std::unique_ptr<HeldAttention> from_state(const py::dict& state) {
+std::unique_ptr<HeldAttention> from_state(const PickledDict& state) {
     return make_attention(state["n_tokens"], state["n_heads"], state["head_width"],
                           state["n_queries"], state["causal"], state["length"], state["coding"],
                           state["input_range"], state["seed"], state["id"], state["context"]);
@@ -146,12 +130,8 @@ Raises ValueError for a wrong shape or a value out of range.)";
 
 }  // namespace
 
-const LayerKind kAttentionKind{"attention",
-                               [](std::shared_ptr<const Layer> layer, const py::object& context) {
-                                   return py::cast(
-                                       std::make_unique<HeldAttention>(std::move(layer), context));
-                               },
-                               describe, [](const Layer&) { return std::vector<py::ssize_t>{0}; }};
+const LayerKind kAttentionKind{"attention", wrap_layer<Attention>, describe,
+                               [](const Layer&) { return std::vector<py::ssize_t>{0}; }};
 
 void bind_attention(py::module_& module) {
     py::class_<HeldAttention, Held<Layer>> type(module, "Attention", py::is_final(), kDoc);
@@ -160,7 +140,6 @@ void bind_attention(py::module_& module) {
              py::arg("causal") = false, py::arg("length") = 1024, py::arg("coding") = "bipolar",
              py::arg("input_range") = 1.0, py::arg("seed") = py::none(), py::arg("id") = 0,
              py::arg("context") = py::none(), "__init__(self, " BITAXON_ATTENTION_SIGNATURE)
-        .def(py::pickle(&state_of, &from_state))
         .def("__call__", &attend, py::arg("Q"), py::arg("K"), py::arg("V"),
              py::arg("seed") = py::none(), py::arg("first_sample") = 0,
              py::arg("context") = py::none(),
@@ -174,6 +153,7 @@ head_width); of n samples each, too. Returns an array of Q's shape: forward_batc
 --
 
 What forwards take: (n_inputs,), or (n, n_inputs) for n samples.)");
+    bind_pickles(type, &layer_state, &from_state);
     const auto property = [&](const char* label, auto read, const char* doc) {
         type.def_property_readonly(
             label,

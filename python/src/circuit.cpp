@@ -3,6 +3,7 @@
 #include "arrays.hpp"
 #include "bindings.hpp"
 #include "context.hpp"
+#include "pickles.hpp"
 #include "progress.hpp"
 
 #include <bitaxon/core/error.hpp>
@@ -300,7 +301,10 @@ Raises ValueError for wrong texts (with line, column and a caret), shapes and on
             [](const HeldCircuit& self) {
                 return py::make_tuple(self.circuit.text(), to_tuple(self.chosen), self.context);
             },
-            [](const py::tuple& state) { return make(state[0], state[1], state[2]); }));
+            [](const py::tuple& state) {
+                check_state(state, 3);
+                return make(state[0], state[1], state[2]);
+            }));
     bind_old_pickles(type);
     module.def("built_in_circuit", &make_built_in, py::arg("name"),
                py::arg("parameters") = py::none(), py::arg("context") = py::none(),

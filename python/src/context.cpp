@@ -2,6 +2,7 @@
 
 #include "arguments.hpp"
 #include "bindings.hpp"
+#include "pickles.hpp"
 
 #include <bitaxon/core/error.hpp>
 
@@ -125,6 +126,7 @@ void bind_context(py::module_& module) {
             "__deepcopy__", [](py::object self, py::handle) { return self; }, py::arg("memo"),
             "__deepcopy__(self, memo)\n--\n\n")
         .def(py::pickle(&state_of, [](const py::tuple& state) {
+            check_state(state, 7);
             return make_context(state[0], state[1], state[2], state[3], state[4], state[5],
                                 state[6]);
         }));

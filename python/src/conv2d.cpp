@@ -43,7 +43,7 @@ make_conv2d(py::handle in_channels, py::handle out_channels, py::handle kernel_s
                           .padding = to_extent(padding, "padding", 0),
                           .dilation = to_extent(dilation, "dilation", 1),
                           .groups = to_unsigned(groups, "groups", 1)};
-    CommonArguments{length, coding, seed, scale, activation, weight_scale, input_range, id}.read(
+    CommonArguments{length, coding, input_range, seed, id, weight_scale, scale, activation}.read(
         options);
     const py::array array = read_numbers(weights, "weights", Layout::packed);
     const std::size_t shape[] = {options.filters, options.channels / options.groups,
@@ -54,16 +54,10 @@ make_conv2d(py::handle in_channels, py::handle out_channels, py::handle kernel_s
                     fmt::format("(out_channels, in_channels / groups, *kernel_size) = ({})",
                                 fmt::join(shape, ", ")));
     const py::array biases = read_bias(bias, options.filters);
-    const py::object kept_context = to_context(context);
-    const ExecutionContext& engine = choose_engine(kept_context);
-    auto layer = interruptible(engine, [&](const ExecutionContext& watched) {
-        return std::make_shared<const Conv2d>(options, packed_values(array), packed_values(biases),
-                                              watched);
-    });
-    return std::make_unique<HeldConv2d>(std::move(layer), kept_context);
+    return make_layer<Conv2d>(context, options, packed_values(array), packed_values(biases));
 }
 
-std::unique_ptr<HeldConv2d> from_state(const py::dict& state) {
+std::unique_ptr<HeldConv2d> from_state(const PickledDict& state) {
     return with_redraws(
         make_conv2d(state["in_channels"], state["out_channels"], state["kernel_size"],
                     state["input_size"], state["length"], state["weights"], state["stride"],
@@ -108,10 +102,7 @@ Raises ValueError for a wrong shape, NaN, infinity or anything out of range, Typ
 
 const LayerKind kConv2dKind{
     .type = "conv2d",
-    .wrap =
-        [](std::shared_ptr<const Layer> layer, const py::object& context) {
-            return py::cast(std::make_unique<HeldConv2d>(std::move(layer), context));
-        },
+    .wrap = wrap_layer<Conv2d>,
     .describe =
         [](const Layer& layer, py::dict& result) {
             const Conv2dOptions o = conv2d_options(layer);
@@ -137,8 +128,8 @@ void bind_conv2d(py::module_& module) {
              py::arg("coding") = "unipolar", py::arg("bias") = py::none(),
              py::arg("seed") = py::none(), py::arg("scale") = "sum", py::arg("activation") = "none",
              py::arg("weight_scale") = py::none(), py::arg("input_range") = 1.0, py::arg("id") = 0,
-             py::arg("context") = py::none(), "__init__(self, " BITAXON_CONV2D_SIGNATURE)
-        .def(py::pickle(&layer_state, &from_state));
+             py::arg("context") = py::none(), "__init__(self, " BITAXON_CONV2D_SIGNATURE);
+    bind_pickles(type, &layer_state, &from_state);
     const auto property = [&](const char* name, auto getter, const char* doc) {
         type.def_property_readonly(
             name, [getter](const HeldConv2d& self) { return getter(*self.model()); }, doc);

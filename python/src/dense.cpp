@@ -15,27 +15,17 @@ std::unique_ptr<HeldDense> make_dense(py::handle n_inputs, py::handle n_neurons,
                                       py::handle id, py::handle context) {
     DenseOptions options{.inputs = to_unsigned(n_inputs, "n_inputs", 1),
                          .neurons = to_unsigned(n_neurons, "n_neurons", 1)};
-    CommonArguments{length, coding, seed, scale, activation, weight_scale, input_range, id}.read(
+    CommonArguments{length, coding, input_range, seed, id, weight_scale, scale, activation}.read(
         options);
     check_length(options.inputs, options.length);
 
-    const py::array matrix = read_numbers(weights, "weights", Layout::doubles);
-    if (matrix.ndim() != 2 || static_cast<std::size_t>(matrix.shape(0)) != options.neurons ||
-        static_cast<std::size_t>(matrix.shape(1)) != options.inputs)
-        throw_error(ErrorCode::invalid_shape, "weights", "shape " + shape_text(matrix),
-                    "(n_neurons, n_inputs) = (" + std::to_string(options.neurons) + ", " +
-                        std::to_string(options.inputs) + ")");
+    const py::array matrix = read_weights(weights, Layout::doubles, options.neurons, options.inputs,
+                                          "(n_neurons, n_inputs)");
     const py::array biases = read_bias(bias, options.neurons);
-    const py::object kept_context = to_context(context);
-    const ExecutionContext& engine = choose_engine(kept_context);
-    auto layer = interruptible(engine, [&](const ExecutionContext& watched) {
-        return std::make_shared<const DenseLayer>(options, view_of<double>(matrix),
-                                                  packed_values(biases), watched);
-    });
-    return std::make_unique<HeldDense>(std::move(layer), kept_context);
+    return make_layer<DenseLayer>(context, options, view_of<double>(matrix), packed_values(biases));
 }
 
-std::unique_ptr<HeldDense> from_state(const py::dict& state) {
+std::unique_ptr<HeldDense> from_state(const PickledDict& state) {
     return with_redraws(make_dense(state["n_inputs"], state["n_neurons"], state["length"],
                                    state["weights"], state["coding"], state["bias"], state["seed"],
                                    state["scale"], state["activation"], state["weight_scale"],
@@ -80,10 +70,7 @@ Raises ValueError for a wrong shape, NaN, infinity or anything out of range, Typ
 
 const LayerKind kDenseKind{
     .type = "dense",
-    .wrap =
-        [](std::shared_ptr<const Layer> layer, const py::object& context) {
-            return py::cast(std::make_unique<HeldDense>(std::move(layer), context));
-        },
+    .wrap = wrap_layer<DenseLayer>,
     .describe =
         [](const Layer& layer, py::dict& result) {
             result["n_inputs"] = layer.inputs();
@@ -104,8 +91,8 @@ void bind_dense(py::module_& module) {
              py::arg("coding") = "unipolar", py::arg("bias") = py::none(),
              py::arg("seed") = py::none(), py::arg("scale") = "sum", py::arg("activation") = "none",
              py::arg("weight_scale") = py::none(), py::arg("input_range") = 1.0, py::arg("id") = 0,
-             py::arg("context") = py::none(), "__init__(self, " BITAXON_DENSE_SIGNATURE)
-        .def(py::pickle(&layer_state, &from_state));
+             py::arg("context") = py::none(), "__init__(self, " BITAXON_DENSE_SIGNATURE);
+    bind_pickles(type, &layer_state, &from_state);
     bind_copies(type);
 }
 

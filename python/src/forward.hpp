@@ -258,12 +258,23 @@ struct ForwardDocs {
     const char* forward;
     const char* fast;
     const char* prepacked;
-    const char* batch;
     const char* streamed;
     const char* expected;
     const char* encode;
     const char* redraw;
 };
+
+/// A batch is one thing for layers and networks.
+inline constexpr const char* kBatchDoc =
+    R"(forward_batch(self, X, seed=None, first_sample=0, out=None, progress=None, context=None)
+--
+
+Many samples: row k is forward(X[k], sample=first_sample + k). For data sets.
+
+X         (n, n_inputs); float32 and float64 are read where they lie, whatever their strides
+out       writable (n, n_neurons) float64 array apart from X, or None for a new one
+progress  True shows a bar on a terminal; a callable gets (done, total) about every 20 ms
+Returns out. Memory does not grow with n. Ctrl-C, or what the callable raises, ends the call.)";
 
 /// The paths that return at once say the same of layers and networks.
 inline constexpr const char* kSubmitDoc =
@@ -324,8 +335,7 @@ void bind_forward_paths(py::class_<Held<Model>>& type, const ForwardDocs& docs,
             py::arg("P"), none("seed"), py::arg("first_sample") = 0, none("out"), none("context"),
             docs.prepacked)
         .def("forward_batch", &forward_batch<Model>, py::arg("X"), none("seed"),
-             py::arg("first_sample") = 0, none("out"), none("progress"), none("context"),
-             docs.batch)
+             py::arg("first_sample") = 0, none("out"), none("progress"), none("context"), kBatchDoc)
         .def("submit_forward", &submit_one<Model>, py::arg("x"), none("seed"),
              py::arg("sample") = 0, none("out"), none("context"), kSubmitDoc)
         .def("submit_forward_batch", &submit_batch<Model>, py::arg("X"), none("seed"),

@@ -86,28 +86,19 @@ std::unique_ptr<HeldGraph> make_graph(py::handle n_nodes, py::handle n_features,
                          .features = to_unsigned(n_features, "n_features", 1),
                          .neurons = to_unsigned(n_neurons, "n_neurons", 1),
                          .aggregate = parse_aggregate(to_text(aggregate, "aggregate"))};
-    CommonArguments{length, coding, seed, scale, activation, weight_scale, input_range, id}.read(
+    CommonArguments{length, coding, input_range, seed, id, weight_scale, scale, activation}.read(
         options);
-    const py::array matrix = read_numbers(weights, "weights", Layout::doubles);
-    if (matrix.ndim() != 2 || static_cast<std::size_t>(matrix.shape(0)) != options.neurons ||
-        static_cast<std::size_t>(matrix.shape(1)) != options.features)
-        throw_error(ErrorCode::invalid_shape, "weights", "shape " + shape_text(matrix),
-                    "(n_neurons, n_features) = (" + std::to_string(options.neurons) + ", " +
-                        std::to_string(options.features) + ")");
+    const py::array matrix = read_weights(weights, Layout::doubles, options.neurons,
+                                          options.features, "(n_node_neurons, n_features)");
     const py::array biases = read_bias(bias, options.neurons);
     const Read edges = read_adjacency(adjacency, options.nodes);
     const Adjacency view = edges.view();
-    const py::object kept_context = to_context(context);
-    const ExecutionContext& engine = choose_engine(kept_context);
-    auto layer = naming("offsets", "indptr", [&] {
+    return naming("offsets", "indptr", [&] {
         return naming("sources", "indices", [&] {
-            return interruptible(engine, [&](const ExecutionContext& watched) {
-                return std::make_shared<const GraphLayer>(options, view, view_of<double>(matrix),
-                                                          packed_values(biases), watched);
-            });
+            return make_layer<GraphLayer>(context, options, view, view_of<double>(matrix),
+                                          packed_values(biases));
         });
     });
-    return std::make_unique<HeldGraph>(std::move(layer), kept_context);
 }
 
 py::array to_indices(std::span<const std::uint64_t> values) {
@@ -129,7 +120,7 @@ py::dict graph_state(const HeldGraph& self) {
     return state;
 }
 
-std::unique_ptr<HeldGraph> from_state(const py::dict& state) {
+std::unique_ptr<HeldGraph> from_state(const PickledDict& state) {
     return with_redraws(make_graph(state["n_nodes"], state["n_features"], state["n_node_neurons"],
                                    state["adjacency"], state["length"], state["weights"],
                                    state["aggregate"], state["coding"], state["bias"],
@@ -175,10 +166,7 @@ infinity or anything out of range, TypeError for a dtype.)";
 
 const LayerKind kGraphKind{
     .type = "graph",
-    .wrap =
-        [](std::shared_ptr<const Layer> layer, const py::object& context) {
-            return py::cast(std::make_unique<HeldGraph>(std::move(layer), context));
-        },
+    .wrap = wrap_layer<GraphLayer>,
     .describe =
         [](const Layer& layer, py::dict& result) {
             const GraphOptions o = graph_options(layer);
@@ -206,8 +194,8 @@ void bind_graph(py::module_& module) {
              py::arg("activation") = "none", py::arg("weight_scale") = py::none(),
              py::arg("input_range") = 1.0, py::arg("id") = 0, py::arg("context") = py::none(),
              "__init__(self, " BITAXON_GRAPH_SIGNATURE)
-        .def(py::pickle(&graph_state, &from_state))
         .def_property_readonly("adjacency", &adjacency_of, "(indptr, indices, values).");
+    bind_pickles(type, &graph_state, &from_state);
     const auto property = [&](const char* label, auto read, const char* doc) {
         type.def_property_readonly(
             label, [read](const HeldGraph& self) { return read(graph_options(*self.model())); },

@@ -91,16 +91,6 @@ P  (n_inputs, words) or (n, n_inputs, words) uint64, words = ceil(length / 64), 
 Returns (n_neurons,) or (n, n_neurons) float64. seed and first_sample name what else is drawn: the
 streams of a network's later layers, and those of the probabilities of an Attention.
 Raises ValueError for another shape and for ones past the end.)",
-    .batch =
-        R"(forward_batch(self, X, seed=None, first_sample=0, out=None, progress=None, context=None)
---
-
-Many samples: row k is forward(X[k], sample=first_sample + k). For data sets.
-
-X         (n, n_inputs); float32 and float64 are read where they lie, whatever their strides
-out       writable (n, n_neurons) float64 array apart from X, or None for a new one
-progress  True shows a bar on a terminal; a callable gets (done, total) about every 20 ms
-Returns out. Memory does not grow with n. Ctrl-C, or what the callable raises, ends the call.)",
     .streamed =
         R"(forward_streamed(self, x, stop='argmax', delta=0.01, block=64, seed=None, first_sample=0, out=None, progress=None, context=None)
 --
@@ -164,10 +154,19 @@ py::dict describe_layer(const Layer& layer) {
 
 py::dict layer_state(const Held<Layer>& self) {
     py::dict state = describe_layer(*self.model());
-    state["weights"] = weights_of(self);
-    state["bias"] = bias_of(self);
+    if (!self->weights().empty()) {
+        state["weights"] = weights_of(self);
+        state["bias"] = bias_of(self);
+    }
     state["context"] = self.context();
     return state;
+}
+
+bool to_flag(py::handle object, const char* name) {
+    py::detail::make_caster<bool> caster;
+    if (!caster.load(object, /*convert=*/false))  // it knows NumPy's, too
+        throw_error(ErrorCode::invalid_type, name, type_name(object), "True or False");
+    return caster;
 }
 
 Extent2d to_extent(py::handle object, const char* name, std::uint64_t least) {
@@ -180,6 +179,17 @@ Extent2d to_extent(py::handle object, const char* name, std::uint64_t least) {
         throw_error(ErrorCode::invalid_shape, name, std::to_string(pair.size()) + " numbers",
                     "one, or two: down and right");
     return {to_unsigned(pair[0], name, least), to_unsigned(pair[1], name, least)};
+}
+
+py::array read_weights(py::handle weights, Layout layout, std::size_t rows, std::size_t columns,
+                       const char* names) {
+    py::array matrix = read_numbers(weights, "weights", layout);
+    if (matrix.ndim() != 2 || static_cast<std::size_t>(matrix.shape(0)) != rows ||
+        static_cast<std::size_t>(matrix.shape(1)) != columns)
+        throw_error(ErrorCode::invalid_shape, "weights", "shape " + shape_text(matrix),
+                    std::string(names) + " = (" + std::to_string(rows) + ", " +
+                        std::to_string(columns) + ")");
+    return matrix;
 }
 
 py::array read_bias(py::handle bias, std::size_t rows) {

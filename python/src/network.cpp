@@ -200,16 +200,6 @@ ones.
 P  (n_inputs, words) or (n, n_inputs, words) uint64, words = ceil(length / 64), strided or not
 Returns (n_neurons,) or (n, n_neurons) float64.
 Raises ValueError for another shape and for ones past the end.)",
-    .batch =
-        R"(forward_batch(self, X, seed=None, first_sample=0, out=None, progress=None, context=None)
---
-
-Many samples: row k is forward(X[k], sample=first_sample + k). For data sets.
-
-X         (n, n_inputs); float32 and float64 are read where they lie, whatever their strides
-out       writable (n, n_neurons) float64 array apart from X, or None for a new one
-progress  True shows a bar on a terminal; a callable gets (done, total) about every 20 ms
-Returns out. Memory does not grow with n. Ctrl-C, or what the callable raises, ends the call.)",
     .streamed =
         R"(forward_streamed(self, x, stop='argmax', delta=0.01, block=64, seed=None, first_sample=0, out=None, progress=None, context=None)
 --
@@ -275,7 +265,8 @@ streams of each layer add to the noise of the outputs, given the drawn weights.
 
 x  (n_inputs,) or (n, n_inputs)
 Returns (n_neurons,) or (n, n_neurons). The more bits, the closer: clipped values are taken for normal
-ones, and the largest value of a MaxPool2d for the one that is largest without noise.)")
+ones, softmax, sigmoid and tanh for linear where they are, and the largest value of a MaxPool2d for the
+one that is largest without noise.)")
         .def(
             "tune", &tune, py::arg("X"), py::arg("target") = 0.99, py::arg("labels") = py::none(),
             py::arg("shortest") = 64, py::arg("longest") = 4096, py::arg("seed") = py::none(),
@@ -309,7 +300,10 @@ Raises FileError, a RuntimeError.)")
             [](const HeldNetwork& self) {
                 return py::make_tuple(layers_of(self), self.context(), skips_of(self));
             },
-            [](const py::tuple& state) { return make_network(state[0], state[1], state[2]); }));
+            [](const py::tuple& state) {
+                check_state(state, 3);
+                return make_network(state[0], state[1], state[2]);
+            }));
     bind_context_of(type);
     bind_copies(type);
     bind_forward_paths(type, kDocs,

@@ -8,11 +8,9 @@ namespace {
 
 ValueOptions read_values(py::handle length, py::handle coding, py::handle input_range,
                          py::handle seed, py::handle id) {
-    return {.length = to_unsigned(length, "length", 1, kMaxLength),
-            .coding = parse_coding(to_text(coding, "coding")),
-            .input_range = to_real(input_range, "input_range"),
-            .seed = to_seed(seed),
-            .id = to_unsigned(id, "id")};
+    ValueOptions options;
+    CommonArguments{length, coding, input_range, seed, id}.read(options);
+    return options;
 }
 
 struct ImageShape {
@@ -69,21 +67,14 @@ py::tuple output_shape(const Layer& layer) {
     return py::make_tuple(pool2d_options(layer).channels, output.y, output.x);
 }
 
-// A layer without weights has fewer options than others.
-py::dict value_state(const Held<Layer>& self) {
-    py::dict state = describe_layer(*self.model());
-    state["context"] = self.context();
-    return state;
-}
-
 template <class Pool>
-std::unique_ptr<HeldKind<Pool>> pool_from_state(const py::dict& state) {
+std::unique_ptr<HeldKind<Pool>> pool_from_state(const PickledDict& state) {
     return make_pool<Pool>(state["input_shape"], state["kernel_size"], state["stride"],
                            state["padding"], state["length"], state["coding"], state["input_range"],
                            state["seed"], state["id"], state["context"]);
 }
 
-std::unique_ptr<HeldKind<Flatten>> flatten_from_state(const py::dict& state) {
+std::unique_ptr<HeldKind<Flatten>> flatten_from_state(const PickledDict& state) {
     return make_flatten(state["input_shape"], state["length"], state["coding"],
                         state["input_range"], state["seed"], state["id"], state["context"]);
 }
@@ -121,11 +112,6 @@ constexpr const char* kFlattenDoc =
     "checks and shows what follows what.\n\n"
     "input_shape  (channels, rows, columns)\n" BITAXON_VALUE_ARGUMENTS;
 
-template <class Kind>
-py::object wrap(std::shared_ptr<const Layer> layer, const py::object& context) {
-    return py::cast(std::make_unique<HeldKind<Kind>>(std::move(layer), context));
-}
-
 void describe_pool(const Layer& layer, py::dict& result) {
     const Pool2dOptions o = pool2d_options(layer);
     result["input_shape"] = input_shape(layer);
@@ -143,8 +129,8 @@ void bind_pool(py::module_& module, const char* name, const char* doc) {
              py::kw_only(), py::arg("stride") = py::none(), py::arg("padding") = 0,
              py::arg("length") = 1024, py::arg("coding") = "unipolar", py::arg("input_range") = 1.0,
              py::arg("seed") = py::none(), py::arg("id") = 0, py::arg("context") = py::none(),
-             "__init__(self, " BITAXON_POOL_SIGNATURE)
-        .def(py::pickle(&value_state, &pool_from_state<Pool>));
+             "__init__(self, " BITAXON_POOL_SIGNATURE);
+    bind_pickles(type, &layer_state, &pool_from_state<Pool>);
     const auto property = [&](const char* label, auto read, const char* text) {
         type.def_property_readonly(
             label, [read](const HeldKind<Pool>& self) { return read(*self.model()); }, text);
@@ -165,10 +151,10 @@ void bind_pool(py::module_& module, const char* name, const char* doc) {
 
 }  // namespace
 
-const LayerKind kAveragePool2dKind{"average_pool2d", wrap<AveragePool2d>, describe_pool,
+const LayerKind kAveragePool2dKind{"average_pool2d", wrap_layer<AveragePool2d>, describe_pool,
                                    no_weights};
-const LayerKind kMaxPool2dKind{"max_pool2d", wrap<MaxPool2d>, describe_pool, no_weights};
-const LayerKind kFlattenKind{"flatten", wrap<Flatten>,
+const LayerKind kMaxPool2dKind{"max_pool2d", wrap_layer<MaxPool2d>, describe_pool, no_weights};
+const LayerKind kFlattenKind{"flatten", wrap_layer<Flatten>,
                              [](const Layer& layer, py::dict& result) {
                                  const auto [channels, height, width] = flatten_shape(layer);
                                  result["input_shape"] = py::make_tuple(channels, height, width);
@@ -182,8 +168,8 @@ void bind_pool2d(py::module_& module) {
     type.def(py::init(&make_flatten), py::arg("input_shape"), py::kw_only(),
              py::arg("length") = 1024, py::arg("coding") = "unipolar", py::arg("input_range") = 1.0,
              py::arg("seed") = py::none(), py::arg("id") = 0, py::arg("context") = py::none(),
-             "__init__(self, " BITAXON_FLATTEN_SIGNATURE)
-        .def(py::pickle(&value_state, &flatten_from_state));
+             "__init__(self, " BITAXON_FLATTEN_SIGNATURE);
+    bind_pickles(type, &layer_state, &flatten_from_state);
     bind_copies(type);
 }
 

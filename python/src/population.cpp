@@ -7,6 +7,7 @@
 #include "context.hpp"
 #include "kernel.hpp"
 #include "pending.hpp"
+#include "pickles.hpp"
 
 #include <bitaxon/core/error.hpp>
 
@@ -223,7 +224,8 @@ PopulationSnapshot to_snapshot(py::handle object) {
     PopulationSnapshot result;
     try {
         if (!PyDict_Check(object.ptr())) throw py::cast_error();
-        const auto state = py::reinterpret_borrow<py::dict>(object);
+        const PickledDict state(py::reinterpret_borrow<py::dict>(object), "snapshot",
+                                "what store returned");
         result.step = to_unsigned(state["step"], "step");
         for (const py::handle name : state["names"]) result.names.push_back(to_text(name, "names"));
         for (const py::handle type : state["types"])
@@ -236,10 +238,6 @@ PopulationSnapshot to_snapshot(py::handle object) {
         result.parameters = to_parameters(state["parameters"]);
     } catch (const py::cast_error&) {
         throw_error(ErrorCode::invalid_type, "snapshot", type_name(object), "what store returned");
-    } catch (py::error_already_set& error) {
-        if (!error.matches(PyExc_KeyError)) throw;
-        throw_error(ErrorCode::invalid_value, "snapshot", "a dict without all keys",
-                    "what store returned");
     }
     return result;
 }
@@ -261,6 +259,7 @@ py::tuple state_of(HeldPopulation& self) {
 }
 
 std::unique_ptr<HeldPopulation> from_state(const py::tuple& state) {
+    check_state(state, 11);
     auto population = make_population(state[0], state[1], state[2], state[3], state[4], state[5],
                                       py::none(), state[8], state[9], state[10], state[7]);
     const PopulationSnapshot snapshot = to_snapshot(state[6]);

@@ -31,22 +31,9 @@ struct Arguments {
         RecurrentOptions options{.steps = to_unsigned(steps, "steps", 1),
                                  .inputs = to_unsigned(input_size, "input_size", 1),
                                  .units = to_unsigned(n_units, "n_units", 1),
-                                 .sequence = to_flag(sequence),
-                                 .length = to_unsigned(length, "length", 1, kMaxLength),
-                                 .coding = parse_coding(to_text(coding, "coding")),
-                                 .input_range = to_real(input_range, "input_range"),
-                                 .seed = to_seed(seed),
-                                 .id = to_unsigned(id, "id")};
-        if (!weight_scale.is_none()) options.weight_scale = to_real(weight_scale, "weight_scale");
+                                 .sequence = to_flag(sequence, "sequence")};
+        CommonArguments{length, coding, input_range, seed, id, weight_scale}.read(options);
         return options;
-    }
-
-  private:
-    static bool to_flag(py::handle object) {
-        py::detail::make_caster<bool> caster;
-        if (!caster.load(object, /*convert=*/false))  // it knows NumPy's, too
-            throw_error(ErrorCode::invalid_type, "sequence", type_name(object), "True or False");
-        return caster;
     }
 };
 
@@ -54,20 +41,12 @@ template <class Kind>
 std::unique_ptr<HeldKind<Kind>> make(const RecurrentOptions& options, py::handle weights,
                                      const Arguments& arguments) {
     const std::size_t rows = kRows<Kind> * options.units;
-    const py::array matrix = read_numbers(weights, "weights", Layout::packed);
-    if (matrix.ndim() != 2 || static_cast<std::size_t>(matrix.shape(0)) != rows ||
-        static_cast<std::size_t>(matrix.shape(1)) != options.inputs + options.units)
-        throw_error(ErrorCode::invalid_shape, "weights", "shape " + shape_text(matrix),
-                    "(rows, input_size + n_units) = (" + std::to_string(rows) + ", " +
-                        std::to_string(options.inputs + options.units) + ")");
+    const py::array matrix =
+        read_weights(weights, Layout::packed, rows, options.inputs + options.units,
+                     "(rows, input_size + n_units)");
     const py::array biases = read_bias(arguments.bias, rows);
-    const py::object kept_context = to_context(arguments.context);
-    const ExecutionContext& engine = choose_engine(kept_context);
-    auto layer = interruptible(engine, [&](const ExecutionContext& watched) {
-        return std::make_shared<const Kind>(options, packed_values(matrix), packed_values(biases),
-                                            watched);
-    });
-    return std::make_unique<HeldKind<Kind>>(std::move(layer), kept_context);
+    return make_layer<Kind>(arguments.context, options, packed_values(matrix),
+                            packed_values(biases));
 }
 
 template <class Kind>
@@ -127,7 +106,7 @@ make_recurrent(py::handle input_size, py::handle n_units, py::handle steps, py::
 }
 
 template <class Kind>
-std::unique_ptr<HeldKind<Kind>> from_whole_state(const py::dict& state) {
+std::unique_ptr<HeldKind<Kind>> from_state(const PickledDict& state) {
     if constexpr (std::is_same_v<Kind, Recurrent>)
         return with_redraws(make_recurrent(state["input_size"], state["n_units"], state["steps"],
                                            state["length"], state["weights"], py::none(),
@@ -143,22 +122,6 @@ std::unique_ptr<HeldKind<Kind>> from_whole_state(const py::dict& state) {
                                              state["weight_scale"], state["input_range"],
                                              state["id"], state["context"]),
                             state);
-}
-
-template <class Kind>
-std::unique_ptr<HeldKind<Kind>> from_state(const py::dict& state) {
-    try {
-        return from_whole_state<Kind>(state);
-    } catch (const py::error_already_set& error) {
-        if (!error.matches(PyExc_KeyError)) throw;
-        throw_error(ErrorCode::invalid_value, "state",
-                    "a dict without " + std::string(py::str(error.value())), "all of a pickle's");
-    }
-}
-
-template <class Kind>
-py::object wrap(std::shared_ptr<const Layer> layer, const py::object& context) {
-    return py::cast(std::make_unique<HeldKind<Kind>>(std::move(layer), context));
 }
 
 template <class Kind>
@@ -275,7 +238,7 @@ template <class Kind>
 py::class_<HeldKind<Kind>, Held<Layer>> bind(py::module_& module, const char* name,
                                              const char* doc) {
     py::class_<HeldKind<Kind>, Held<Layer>> type(module, name, py::is_final(), doc);
-    type.def(py::pickle(&layer_state, &from_state<Kind>));
+    bind_pickles(type, &layer_state, &from_state<Kind>);
     const auto property = [&](const char* label, auto read, const char* text) {
         type.def_property_readonly(
             label,
@@ -313,10 +276,10 @@ void bind_gated(py::module_& module, const char* name, const char* doc) {
 
 }  // namespace
 
-const LayerKind kRecurrentKind{"recurrent", wrap<Recurrent>, describe<Recurrent>,
+const LayerKind kRecurrentKind{"recurrent", wrap_layer<Recurrent>, describe<Recurrent>,
                                weights_shape<Recurrent>, false};
-const LayerKind kMguKind{"mgu", wrap<MGU>, describe<MGU>, weights_shape<MGU>, false};
-const LayerKind kGruKind{"gru", wrap<GRU>, describe<GRU>, weights_shape<GRU>, false};
+const LayerKind kMguKind{"mgu", wrap_layer<MGU>, describe<MGU>, weights_shape<MGU>, false};
+const LayerKind kGruKind{"gru", wrap_layer<GRU>, describe<GRU>, weights_shape<GRU>, false};
 
 void bind_recurrent(py::module_& module) {
     const auto none = [](const char* name) { return py::arg_v(name, py::none()); };

@@ -4,6 +4,7 @@
 #include "bindings.hpp"
 #include "functions.hpp"
 #include "gil.hpp"
+#include "pickles.hpp"
 
 #include <bitaxon/core/error.hpp>
 
@@ -112,7 +113,7 @@ py::dict state_of(const HeldRule& self) {
     return state;
 }
 
-std::unique_ptr<HeldRule> from_state(const py::dict& state) {
+std::unique_ptr<HeldRule> from_state(const PickledDict& state) {
     return make_rule(state["equations"], state["threshold"], state["reset"], state["refractory"],
                      state["method"], state["parameters"], state["name"], state["functions"]);
 }
@@ -189,8 +190,8 @@ void bind_rule(py::module_& module) {
             "__copy__", [](py::object self) { return self; }, "__copy__(self)\n--\n\n")
         .def(
             "__deepcopy__", [](py::object self, py::handle) { return self; }, py::arg("memo"),
-            "__deepcopy__(self, memo)\n--\n\n")
-        .def(py::pickle(&state_of, &from_state));
+            "__deepcopy__(self, memo)\n--\n\n");
+    bind_pickles(type, &state_of, &from_state);
     bind_old_pickles(type);
 
     module.def("built_in_rule", &built_in, py::arg("name"), py::arg("parameters") = py::none(),

@@ -5,6 +5,7 @@
 #include "context.hpp"
 #include "gil.hpp"
 #include "instances.hpp"
+#include "pickles.hpp"
 #include "process_local.hpp"
 #include "progress.hpp"
 #include "turn.hpp"
@@ -203,14 +204,6 @@ py::array_t<std::int64_t> last_spikes_of(HeldBinary& self) {
 template <class Rule>
 std::shared_ptr<Rule> snapshot_of(Plastic<Rule>& self) {
     return self.alone([](const Rule& rule) { return std::make_shared<Rule>(rule); });
-}
-
-// Items of a pickle: of the size that it has, each still to be read as an argument is.
-const py::tuple& check_state(const py::tuple& state, std::size_t items) {
-    if (state.size() != items)
-        throw_error(ErrorCode::invalid_shape, "state", fmt::format("{} items", state.size()),
-                    fmt::format("{}, as __getstate__ makes them", items));
-    return state;
 }
 
 constexpr std::size_t kStdpItems = 16;

@@ -310,3 +310,42 @@ def test_errors_name_the_argument_as_python_does(layer, name):
     with pytest.raises(ValueError) as raised:
         NAMES[name](layer)
     assert str(raised.value).startswith(name.strip() + ": got ")
+
+
+def pickled():
+    """An object of every class whose pickles hold a dict or a tuple."""
+    pair = dict(length=64, weights=np.ones((2, 2)))
+    layers = [
+        bx.DenseLayer(2, 2, **pair),
+        bx.Conv2d(1, 1, 1, input_size=1, length=64, weights=np.ones((1, 1, 1, 1))),
+        bx.GraphLayer(2, 2, 2, **pair),
+        bx.Attention(2, 1, 2),
+        bx.AveragePool2d((1, 2, 2), 2),
+        bx.MaxPool2d((1, 2, 2), 2),
+        bx.Flatten((1, 2, 2)),
+        bx.Recurrent(1, 1, steps=1, length=64, weights=np.ones((1, 2))),
+        bx.MGU(1, 1, steps=1, length=64, weights=np.ones((2, 2))),
+        bx.GRU(1, 1, steps=1, length=64, weights=np.ones((3, 2))),
+    ]
+    rule = bx.Rule("dv/dt = -v/tau", threshold="v > 1", reset="v = 0", parameters=dict(tau=1.0))
+    others = [bx.Network(layers[:1]), bx.ExecutionContext(), bx.circuit("y = a & b"), rule, bx.Population(1, rule, dt=1e-3)]
+    return {type(made).__name__: made for made in layers + others}
+
+
+PICKLED = pickled()
+
+
+@pytest.mark.parametrize("name", PICKLED)
+def test_a_pickle_that_lacks_something_says_what(name):
+    made = PICKLED[name]
+    state = made.__getstate__()
+    twin = type(made).__new__(type(made))
+    if isinstance(state, tuple):
+        with pytest.raises(ValueError, match=f"state: got {len(state) - 1} items, expected {len(state)}"):
+            twin.__setstate__(state[:-1])
+        return
+    for key in state:
+        with pytest.raises(ValueError, match=f"state: got a dict without '{key}', expected all"):
+            twin.__setstate__({k: v for k, v in state.items() if k != key})
+    twin.__setstate__(state)
+    assert repr(twin) == repr(made)
