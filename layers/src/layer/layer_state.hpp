@@ -31,6 +31,15 @@ struct CommonOptions {
     std::uint64_t id = 0;
 };
 
+template <class Options>
+concept HasWeightScale = requires(Options o) {
+    o.weight_scale;
+};
+template <class Options>
+concept HasActivation = requires(Options o) {
+    o.activation;
+};
+
 /// `to` with what it has in common with `from`, both of them options: a kind has all that
 /// CommonOptions has, or some.
 template <class To, class From>
@@ -40,15 +49,8 @@ To with_common(To to, const From& from) {
     to.input_range = from.input_range;
     to.seed = from.seed;
     to.id = from.id;
-    if constexpr (requires {
-                      to.weight_scale;
-                      from.weight_scale;
-                  })
-        to.weight_scale = from.weight_scale;
-    if constexpr (requires {
-                      to.activation;
-                      from.activation;
-                  }) {
+    if constexpr (HasWeightScale<To> && HasWeightScale<From>) to.weight_scale = from.weight_scale;
+    if constexpr (HasActivation<To> && HasActivation<From>) {
         to.scale = from.scale;
         to.activation = from.activation;
     }
@@ -115,8 +117,8 @@ struct Linearised {
     std::vector<double> variance;  ///< of outputs, about
 
     virtual ~Linearised() = default;
-    /// Returns what the layer's streams add to the variance of the sum of gradient times outputs;
-    /// adds to `below` the gradient over the inputs, decoded.
+    /// Returns what the layer's streams add to the variance of the sum of gradient times outputs,
+    /// and sets `below`, which is 0, to the gradient over the inputs, decoded.
     virtual double pull_back(std::span<const double> gradient, std::span<double> below) const = 0;
 };
 
