@@ -27,9 +27,10 @@ constexpr std::size_t kMaxChunk = 65'536;
 constexpr std::size_t kMinChunk = 8;
 // Recorded neurons are run in groups that begin at a multiple of this.
 constexpr std::size_t kGroup = 64;
-// Values of a chunk that go through buffers: they stay in the second cache, and an allocator hands
-// the same memory out again, without page faults.
-constexpr std::size_t kBufferedValues = 24 * 1024;
+// Values of a chunk that go through buffers, and steps of it at least: small buffers get the same
+// memory from the allocator again, without page faults.
+constexpr std::size_t kBufferedValues = 8 * 1024;
+constexpr std::size_t kBufferedSteps = 64;
 
 // Zero times a value is NaN for NaN and infinities. Sums in lanes of their own become vector code,
 // which a search for the first value is not.
@@ -308,7 +309,7 @@ std::size_t Population::State::chunk_steps(std::span<const RecordInto> record) c
     // Ranges of more neurons than a block go through buffers one after the other.
     lanes = std::min(lanes, (recorded.size() + record.size()) * std::min(neurons, kBlock));
     if (lanes != 0) {
-        steps = std::clamp<std::size_t>(kBufferedValues / lanes, 1, steps);
+        steps = std::min(std::max(kBufferedValues / lanes, kBufferedSteps), steps);
     }
     return steps;
 }
