@@ -79,6 +79,7 @@ bool overlap(const py::array& a, const py::array& b) {
 
 // An axis must not step back into what a shorter step has covered.
 bool overlaps_itself(const py::array& array) {
+    if (array.size() == 0) return false;  // strides of 0 are NumPy's own there
     std::vector<std::pair<py::ssize_t, py::ssize_t>> axes;
     for (py::ssize_t axis = 0; axis < array.ndim(); ++axis)
         if (array.shape(axis) > 1)

@@ -53,6 +53,8 @@ class CurrentArgument {
         });
     }
 
+    const py::array& array() const { return array_; }
+
     /// Of steps first ... first + count - 1.
     Current part(std::size_t first, std::size_t count) const {
         return std::visit(
@@ -87,7 +89,8 @@ class CurrentArgument {
 // The arrays of `record`, and what is looked at in them.
 class RecordArgument {
   public:
-    RecordArgument(py::handle object, HeldPopulation& self, std::size_t steps) {
+    RecordArgument(py::handle object, HeldPopulation& self, std::size_t steps,
+                   const py::array& current) {
         if (object.is_none()) return;
         if (!PyDict_Check(object.ptr()))
             throw_error(ErrorCode::invalid_type, "record", type_name(object),
@@ -109,6 +112,7 @@ class RecordArgument {
                   view_as<std::int64_t>(array, into)))
                 throw_error(ErrorCode::invalid_type, name, "dtype " + text_of(array.dtype()),
                             "the variable's");
+            check_apart(array, name, current);
             all_.push_back(std::move(into));
         }
         self.alone([&](Population& population) { population.check_record(all_, steps); });
@@ -129,6 +133,20 @@ class RecordArgument {
         if (array.dtype().kind() != kind || array.itemsize() != sizeof(T)) return false;
         into.values = writable_view<T>(array);
         return true;
+    }
+
+    // Steps would read what others, or the steps before them, have written.
+    void check_apart(const py::array& array, const std::string& name,
+                     const py::array& current) const {
+        const auto check = [&](const py::array& other, std::string_view owner) {
+            if (overlap(array, other) &&
+                py::module_::import("numpy").attr("shares_memory")(array, other).cast<bool>())
+                throw_error(ErrorCode::invalid_shape, name,
+                            fmt::format("memory that overlaps {}", owner), "an array of its own");
+        };
+        check(current, "the current");
+        for (std::size_t k = 0; k < all_.size(); ++k)
+            check(arrays_[k], fmt::format("record['{}']", all_[k].variable));
     }
 
     std::vector<py::array> arrays_;
@@ -193,8 +211,8 @@ class PopulationRun {
   public:
     PopulationRun(HeldPopulation& self, py::handle current, std::size_t steps, py::handle record)
         : self_(self), neurons_(self.shared()->neurons()), current_(current, neurons_, steps),
-          record_(record, self, steps), steps_(steps), words_((neurons_ + 63) / 64),
-          bits_(make_bits()), gate_(self.gate()) {
+          record_(record, self, steps, current_.array()), steps_(steps),
+          words_((neurons_ + 63) / 64), bits_(make_bits()), gate_(self.gate()) {
         first_step_ = self.alone([](Population& p) { return p.step_count(); });
     }
 

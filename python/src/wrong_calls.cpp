@@ -63,7 +63,8 @@ void check_arguments(const Record& record, const py::tuple& given, const py::dic
 
 PyObject* call(PyObject* self, PyObject* given, PyObject* keywords) {
     PyObject* result = dispatcher(self, given, keywords);
-    if (result != nullptr || !PyErr_ExceptionMatches(PyExc_TypeError)) return result;
+    // Only pybind11's own: what a callback raises may be a kind of TypeError, with any text.
+    if (result != nullptr || PyErr_Occurred() != PyExc_TypeError) return result;
     try {
         py::error_already_set error;
         const auto* record = py::reinterpret_borrow<py::capsule>(self).get_pointer<const Record>();

@@ -265,6 +265,18 @@ def test_wrong_arguments_are_named_and_not_written_out(call, says):
     assert "array(" not in str(raised.value)
 
 
+def test_a_type_error_of_a_callback_stays_what_it_is():
+    class Mute(TypeError):
+        def __str__(self):
+            raise RuntimeError
+
+    def fail(*_):
+        raise Mute
+
+    with pytest.raises(Mute):
+        bx.Population(1, "LIF").run(0, 1, progress=fail)
+
+
 @pytest.mark.parametrize("special", ["__index__", "__float__", "__fspath__"])
 def test_an_interrupt_in_an_argument_is_not_swallowed(layer, special):
     def interrupt(_):

@@ -158,6 +158,19 @@ def test_a_run_fills_arrays_with_what_record_records():
     assert n.tolist() == [[32766] * 2, [32767] * 2, [-32768] * 2]
 
 
+def test_arrays_of_a_run_may_interleave_but_not_meet():
+    def run(u, v, steps):
+        population = bx.Population(3, bx.Rule("u : real = 1\nv : real = 2\nu += 1\nv += i"), seed=1)
+        population.run(both[..., 2] if steps else 1, steps, record={"u": u, "v": v})
+
+    both = np.ones((4, 3, 3))
+    run(both[..., 0], both[..., 1], 4)
+    assert both[:, 2].tolist() == [[1, 2, 1], [2, 3, 1], [3, 4, 1], [4, 5, 1]]
+    with pytest.raises(ValueError, match="record.'v'.: got memory that overlaps record.'u'., expected"):
+        run(both[..., 0], both[..., 0], 4)
+    run(np.zeros((0, 3)), np.zeros((0, 3)), 0)
+
+
 def test_store_and_restore_repeat_a_run():
     pop = bx.Population(50, "ALIF", dt=1e-4, seed=4)
     pop.run(30, 300)
@@ -356,6 +369,8 @@ CASES = {
     "array over itself": (ValueError, lambda p: p.run(1, 2, record={"v": np.lib.stride_tricks.as_strided(
         np.zeros(3), (2, 3), (0, 8))})),
     "array over the state": (ValueError, lambda p: p.run(1, 1, record={"v": p.v[None]})),
+    "array over the state, backwards": (ValueError, lambda p: p.run(1, 1, record={"v": p.v[None, ::-1]})),
+    "array over the current": (ValueError, lambda p: (lambda a: p.run(a[0], 2, record={"v": a}))(np.ones((2, 3)))),
     "snapshot of another": (ValueError, lambda p: p.restore(bx.Population(4, LIF).store())),
     "snapshot of nothing": (ValueError, lambda p: p.restore({})),
     "snapshot of a list": (TypeError, lambda p: p.restore([1])),

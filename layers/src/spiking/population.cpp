@@ -53,6 +53,23 @@ std::size_t find_name(const Entries& entries, std::string_view name, std::string
                               : fmt::format("one of {}", fmt::join(names, ", ")));
 }
 
+// Whether elements of an array lie in a state's memory.
+template <class T>
+bool overlaps(const MatrixView<T>& values, const StateArray& state) {
+    if (values.rows == 0 || values.columns == 0) {
+        return false;
+    }
+    const auto at = [](const void* place) { return reinterpret_cast<std::uintptr_t>(place); };
+    std::uintptr_t low = at(values.data), high = low + sizeof(T);
+    const std::pair<std::size_t, std::ptrdiff_t> axes[] = {{values.rows, values.row_stride},
+                                                           {values.columns, values.column_stride}};
+    for (const auto& [count, stride] : axes) {
+        const auto reach = static_cast<std::uintptr_t>(stride) * (count - 1) * sizeof(T);
+        (stride < 0 ? low : high) += reach;  // modulo 2^64
+    }
+    return low < at(state.data()) + state.bytes() && at(state.data()) < high;
+}
+
 void write(jit::Type type, double value, std::byte* lane) {
     const auto put = [&](auto typed) { std::memcpy(lane, &typed, sizeof typed); };
     switch (type) {
@@ -219,6 +236,12 @@ void Population::check_record(std::span<const RecordInto> record, std::size_t st
                     throw_error(ErrorCode::invalid_shape, name,
                                 fmt::format("{} x {} values", values.rows, values.columns),
                                 fmt::format("{} steps x {} neurons", steps, s.neurons));
+                }
+                if (std::ranges::any_of(s.states, [&](const StateArray& state) {
+                        return overlaps(values, state);
+                    })) {
+                    throw_error(ErrorCode::invalid_shape, name, "memory that overlaps a state",
+                                "memory of its own");
                 }
             },
             into.values);

@@ -103,7 +103,7 @@ struct Recording {
 struct RecordInto {
     std::string variable;
     /// steps x neurons, of the variable's own type, with any strides under which no two elements
-    /// meet.
+    /// meet. They share no memory with states, the current or other such arrays.
     std::variant<MatrixView<float>, MatrixView<double>, MatrixView<std::int16_t>,
                  MatrixView<std::int32_t>, MatrixView<std::int64_t>>
         values;
