@@ -71,13 +71,18 @@ class TemporaryFile {
     bool kept_ = false;
 };
 
-// A rename would put the file in the place of a device, a pipe or a socket.
-void check_replaceable(const std::filesystem::path& path) {
+// What a file is written to: behind links, which stay. A rename would put it in the place of a
+// device, a pipe or a socket.
+std::filesystem::path replaceable(const std::filesystem::path& path) {
     struct stat about {};
-    if (::stat(path.c_str(), &about) == 0 && !S_ISREG(about.st_mode))
+    if (::stat(path.c_str(), &about) != 0) return path;
+    std::error_code nameless;  // opened, and removed since
+    std::filesystem::path target = std::filesystem::canonical(path, nameless);
+    if (nameless || !S_ISREG(about.st_mode))
         throw Error(ErrorCode::file,
                     fmt::format("{}: got something else than a file, expected a file or a new name",
                                 path.string()));
+    return target;
 }
 
 }  // namespace
@@ -88,8 +93,8 @@ void write_file(const std::filesystem::path& path,
     // Flushed piece by piece where somebody may lose patience: nothing ends a flush that is on its
     // way.
     constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
-    check_replaceable(path);
-    TemporaryFile file(path);
+    const std::filesystem::path target = replaceable(path);
+    TemporaryFile file(target);
     for (auto part : parts)
         while (!part.empty()) {
             const auto piece = part.first(std::min(part.size(), kPieceBytes));
@@ -99,7 +104,7 @@ void write_file(const std::filesystem::path& path,
             part = part.subspan(piece.size());
         }
     if (flush) file.flush();
-    file.keep(path);
+    file.keep(target);
 }
 
 std::vector<std::byte> read_file(const std::filesystem::path& path, std::uint64_t most) {

@@ -159,6 +159,13 @@ TEST_F(Safetensors, ASaveReplacesFilesAlone) {
     expect_error(ErrorCode::file, {"pipe: got something else than a file"},
                  [&] { save_tensors(path("pipe"), small_file()); });
     EXPECT_TRUE(std::filesystem::is_fifo(path("pipe")));
+
+    std::filesystem::create_directory(path("other"));
+    save_tensors(path("other/x"), {});
+    std::filesystem::create_symlink("other/x", path("link"));
+    save_tensors(path("link"), small_file());
+    EXPECT_TRUE(std::filesystem::is_symlink(path("link")));
+    EXPECT_EQ(load_tensors(path("other/x")).tensors.size(), 2u);
 }
 
 TEST_F(Safetensors, SaversOfOnePathDoNotMeet) {

@@ -12,9 +12,9 @@
 namespace bitaxon {
 
 /// Writes the parts one after another. The file appears under its name only when it is complete: it
-/// is written under a temporary one beside it and renamed, so writers of one path may race. With
-/// `flush` it is on the disk before it gets its name, and survives a power cut. `check` is called
-/// every few megabytes; what it throws leaves the file that there was.
+/// is written under a temporary one beside it and renamed, so writers of one path may race. A link
+/// to a file stays one. With `flush` it is on the disk before it gets its name, and survives a power
+/// cut. `check` is called every few megabytes; what it throws leaves the file that there was.
 /// @throws Error if it cannot be written, and where something else than a file has that name
 void write_file(const std::filesystem::path& path,
                 std::initializer_list<std::span<const std::byte>> parts, bool flush = true,
