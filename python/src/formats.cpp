@@ -255,7 +255,7 @@ a * b, where b's generator makes a step only when a has a one (uMUL: D. Wu et al
 becomes bit k of b. No correlation of the two matters (SCC 0 by construction), but b should be spread evenly,
 as those of encoders.VanDerCorput, Sobol and Halton are, since a part of it is read.
 
-a       packed streams of any shape
+a       packed streams, (..., words) of up to three axes
 b       as many, or one stream
 coding  "unipolar", or "bipolar": zeros of a take the bits of b inverted
 

@@ -37,7 +37,7 @@ class alignas(64) TaskGroup {
     ~TaskGroup();
 
     /// Has the task run once, by a worker or by this thread, unless the group is cancelled before.
-    /// It may wait for later runs or wait to be handed over.
+    /// It may wait for later runs or wait to be handed over. Hold no lock that tasks take.
     template <class Work>
     void run(Work&& work) {
         using Kept = std::decay_t<Work>;
