@@ -214,6 +214,8 @@ void encode_bernoulli(const BernoulliBlock& block) noexcept {
                 ++stream;
             }
         }
+        // Behind the last word its vector has others, which are decided at once and not copied.
+        store(chunk.threshold + words, _mm256_setzero_si256());
         encode_chunk(chunk, list, words);
         for (std::size_t i = 0; i < end_count; ++i) chunk.bits[ends[i]] &= block.tail_mask;
         std::memcpy(block.out + begin, chunk.bits, words * sizeof(u64));
