@@ -429,6 +429,43 @@ TEST_P(MachineCodeTest, ManyInputsAliveAtOnceAreSpilled) {
     check_row_counts(program);
 }
 
+// Operations that a target joins may find each of their values in a register, in an array, among
+// the constants or on the stack, needed again or not.
+TEST_P(MachineCodeTest, LogicReadsItsValuesFromAnywhere) {
+    constexpr Op ops[] = {Op::bit_and, Op::bit_or, Op::bit_xor, Op::bit_andnot};
+    for (const Type type : {Type::i32, Type::i64, Type::f32, Type::f64}) {
+        for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+            std::mt19937_64 random(seed);
+            Program program;
+            Graph& g = program.graph;
+            Rows run;
+            for (int k = 0; k < 2; ++k) {
+                run.uniforms.push_back((random() >> 32) * 0x100000001);
+            }
+            std::vector<NodeId> values = {
+                g.make(Op::uniform, type, {}, 0), g.make(Op::uniform, type, {}, 1),
+                g.constant_bits(type, 0x5a5a5a5a), g.constant_bits(type, 0x0ff00ff0)};
+            const std::uint64_t inputs = seed % 4 == 0 ? 40 : 3;
+            for (std::uint64_t k = 0; k < inputs; ++k) {
+                program.inputs.push_back({"x", type});
+                values.push_back(g.make(Op::input, type, {}, k));
+            }
+            const std::size_t first = values.size();
+            for (std::uint64_t k = 0; k < 10 + 2 * inputs; ++k) {
+                const auto pick = [&] { return values[random() % values.size()]; };
+                values.push_back(g.make(ops[random() % 4], type, {pick(), pick()}));
+            }
+            for (std::size_t k = first; k < values.size(); k += 7) {
+                program.outputs.push_back({values[k], type});
+            }
+            run.end = 67;
+            run.seed = seed;
+            check(program, run);
+            ASSERT_FALSE(HasFailure()) << "seed " << seed;
+        }
+    }
+}
+
 // x and y trade places: both are read before either is written.
 TEST_P(MachineCodeTest, OutputsMayOverwriteInputs) {
     Program program;

@@ -1,6 +1,7 @@
 #include "legalise.hpp"
 
 #include "square_roots.hpp"
+#include "ternary_logic.hpp"
 
 #include <algorithm>
 #include <array>
@@ -448,6 +449,12 @@ bool Body::uses(Op op) const noexcept {
     return std::any_of(nodes.begin(), nodes.end(), [&](const Node& n) { return n.op == op; });
 }
 
-Body legalise(const Program& program, Target target) { return Legaliser(program, target).run(); }
+Body legalise(const Program& program, Target target) {
+    Body body = Legaliser(program, target).run();
+    if (target == Target::avx512) {
+        join_ternary_logic(body);
+    }
+    return body;
+}
 
 }  // namespace bitaxon::jit

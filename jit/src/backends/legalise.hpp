@@ -1,10 +1,11 @@
 // A program as one target can execute it: a flat list of the primitives that the target has.
 //
 // What it lacks is replaced by sequences of what it has, with the same bits; what no output needs
-// is left out. Two conventions apply to the list beyond those of ir/ops.def:
+// is left out. These conventions apply to the list beyond those of ir/ops.def:
 //   - a shift by a constant has one argument, and the count as payload;
 //   - the value of an output whose elements are narrower than lanes is an i32 that fits them;
 //   - `sqrt` and `rare` may have the payloads of square_roots.hpp;
+//   - `bit_xor` with three arguments (AVX-512) is what its payload says, see ternary_logic.hpp;
 //   - where masks have registers of their own (AVX-512), `cast` to a mask type takes the lanes'
 //   sign
 //     bits, `cast` from a mask spreads it over lanes, and every argument is of the kind, mask or

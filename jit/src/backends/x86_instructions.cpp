@@ -4,6 +4,7 @@
 #include "square_roots.hpp"
 #include "x86_frame.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -275,6 +276,9 @@ OperandRules avx512_rules(const Node& node, Form form) {
         if (masks) {
             return {};
         }
+        if (node.count == 3) {
+            return {.whole = kAll, .repeated = kAll, .tied = kAll};
+        }
         return node.op == Op::bit_andnot ? OperandRules{.whole = kSecond, .repeated = kSecond}
                                          : OperandRules{.whole = kBoth, .repeated = kBoth};
     case Form::fma:
@@ -313,6 +317,7 @@ class Emitter {
     void float_compare();
     void int_compare();
     void bitwise();
+    void ternary();
     void select();
     void branch();
     void cast();
@@ -398,7 +403,36 @@ void Emitter::int_compare() {
               asmjit::imm(predicate));
 }
 
+// The result's register is one of the arguments, and only the last one may lie in memory: the truth
+// table is turned with them.
+void Emitter::ternary() {
+    std::array<int, 3> order = {0, 1, 2};
+    const auto move_to = [&](int place, auto is_wanted) {
+        const auto found = std::find_if(order.begin(), order.end(), is_wanted);
+        std::swap(*found, order[static_cast<std::size_t>(place)]);
+    };
+    if (o_.memory >= 0) {
+        move_to(2, [&](int i) { return i == o_.memory; });
+    }
+    move_to(0, [&](int i) { return arg(i) == o_.result; });
+    unsigned table = 0;
+    for (unsigned index = 0; index < 8; ++index) {
+        unsigned source = 0;
+        for (unsigned place = 0; place < 3; ++place) {
+            source |= (index >> (2 - place) & 1) << (2 - order[place]);
+        }
+        table |= static_cast<unsigned>(o_.node.payload >> source & 1) << index;
+    }
+    const bool wide = is_wide(o_.node.type);
+    out_.emit(wide ? Id::kIdVpternlogq : Id::kIdVpternlogd, o_.result, arg(order[1]), arg(order[2]),
+              asmjit::imm(table));
+}
+
 void Emitter::bitwise() {
+    if (o_.node.count == 3) {
+        ternary();
+        return;
+    }
     const bool in_mask_registers = mask_registers_ && is_mask(o_.node.type);
     const bool exchange = o_.memory == 0;
     out_.emit(in_mask_registers ? entry_.others[0] : id(), o_.result, arg(exchange ? 1 : 0),
