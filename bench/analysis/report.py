@@ -19,8 +19,8 @@ QUESTIONS = {  # of the groups, as README.md has them
               "to their parts?"),
     "conv2d": ("How close does a direct convolution come to counting at full speed, and a pool to "
                "encoding?"),
-    "workloads": ("What do UnarySim's own workloads take (FSULinear, FSUConv2d, FSUDiv), and a "
-                  "function of finite state?"),
+    "workloads": ("What do UnarySim's own workloads take (FSULinear, FSUConv2d, FSUDiv), a function "
+                  "of finite state, and SCC of all pairs?"),
     "recurrent": "How close do steps with a state come to counting at full speed?",
     "attention": "How much of its time does attention spend on drawing bits?",
     "graph": ("How close do products of nodes come to counting at full speed, and what do edges "
