@@ -43,6 +43,7 @@ StreamArray multiply_conditional(const ExecutionContext& context, const StreamVi
     context.parallel_for((count + piece_streams - 1) / piece_streams, [&](std::size_t piece) {
         AlignedWords zeros(coding == Coding::bipolar ? words : 0);
         AlignedWords inverse(coding == Coding::bipolar ? words : 0);
+        if (coding == Coding::bipolar && one) k.bit_not(b.words, inverse.data(), b.length);
         const std::size_t end = std::min(count, (piece + 1) * piece_streams);
         for (std::size_t i = piece * piece_streams; i < end; ++i) {
             const std::size_t row = i / a.streams, index = i % a.streams;
@@ -52,7 +53,7 @@ StreamArray multiply_conditional(const ExecutionContext& context, const StreamVi
             k.bit_deposit(x, y, product, words);
             if (coding != Coding::bipolar) continue;
             k.bit_not(x, zeros.data(), a.length);
-            k.bit_not(y, inverse.data(), a.length);
+            if (!one) k.bit_not(y, inverse.data(), b.length);
             k.bit_deposit(zeros.data(), inverse.data(), zeros.data(), words);
             k.bit_or(product, zeros.data(), product, words);
         }
