@@ -5,13 +5,13 @@ import collections
 import collections.abc
 import concurrent.futures
 import itertools
-import operator
 import os
 import typing
 
 import numpy as np
 
-from .errors import InvalidTypeError, InvalidValueError
+from ._arguments import to_int
+from .errors import InvalidValueError
 
 if typing.TYPE_CHECKING:
     import asyncio
@@ -127,17 +127,10 @@ def forward_stream(
     model: typing.Any, batches: collections.abc.Iterable[typing.Any], in_flight: typing.Any, seed: typing.Any, first_sample: typing.Any, context: typing.Any
 ) -> collections.abc.Iterator[typing.Any]:
     """The generator behind forward_stream; refuses wrong arguments before its first step."""
-    count = _to_int("in_flight", in_flight)
+    count = to_int("in_flight", in_flight)
     if count < 1:
         raise InvalidValueError(f"in_flight: got {count}, expected 1 or more")
-    return _results(model, iter(batches), count, seed, _to_int("first_sample", first_sample), context)
-
-
-def _to_int(name: str, value: typing.Any) -> int:
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise InvalidTypeError(f"{name}: got {type(value).__name__}, expected an int") from None
+    return _results(model, iter(batches), count, seed, to_int("first_sample", first_sample), context)
 
 
 def _next_result(waiting: "collections.deque[Future[typing.Any]]") -> typing.Any:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._bitaxon import Circuit, built_in_circuit, built_in_circuits
-from ._arrays import spread
+from ._arguments import spread
 from .errors import InvalidValueError
 
 

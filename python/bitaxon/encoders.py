@@ -11,7 +11,6 @@ otherwise. Every bit is a function of the encoder, the stream's index and t alon
 
 from __future__ import annotations
 
-import operator
 import secrets
 from collections import abc
 from dataclasses import dataclass, fields, replace
@@ -21,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _bitaxon
+from ._arguments import to_int
 from .errors import InvalidTypeError, InvalidValueError
 
 __all__ = [
@@ -42,13 +42,6 @@ __all__ = [
 ]
 
 _Sequence = TypeVar("_Sequence", bound="Sequence")
-
-
-def _to_int(value: object, name: str) -> int:
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise InvalidTypeError(f"{name}: got {type(value).__name__}, expected an int") from None
 
 
 @dataclass(frozen=True)
@@ -340,10 +333,10 @@ class _Deterministic(Sequence):
         return {**source._specification(), "period": self.period, **index}
 
     def _power(self) -> int:
-        operand = _to_int(self.operand, "operand")
+        operand = to_int("operand", self.operand)
         if operand < 0:
             raise InvalidValueError(f"operand: got {operand}, expected 0 or above")
-        power: int = _to_int(self.period, "period") ** min(operand, 64)
+        power: int = to_int("period", self.period) ** min(operand, 64)
         if power > 2**61:
             raise InvalidValueError(f"operand: got {operand}, expected period^operand of at most 2^61")
         return power

@@ -5,9 +5,9 @@ bitaxon.function or bitaxon.rule traces they write themselves down.
 """
 
 import inspect
-import operator
-from typing import Any, Callable, SupportsIndex
+from typing import Any, Callable
 
+from ._arguments import to_int
 from .errors import InvalidTypeError
 from .expressions import evaluate
 from .tracing import Symbol, apply_function
@@ -70,13 +70,6 @@ __all__ = [
 ]
 
 
-def _literal(octaves: SupportsIndex) -> int:
-    try:
-        return operator.index(octaves)
-    except TypeError:
-        raise InvalidTypeError(f"octaves: got {type(octaves).__name__}, expected an int") from None
-
-
 def _define(name: str, parameters: str, doc: str) -> Callable[..., Any]:
     names = parameters.split()
     text = f"{name}({', '.join(names)})"
@@ -88,7 +81,7 @@ def _define(name: str, parameters: str, doc: str) -> Callable[..., Any]:
             return apply_function(name, *arguments)
         values = dict(zip(names, arguments))
         if "octaves" in values:  # a literal of the text
-            written = text.replace("octaves", repr(_literal(values.pop("octaves"))))
+            written = text.replace("octaves", repr(to_int("octaves", values.pop("octaves"))))
             return evaluate(written, local_dict=values, global_dict={})
         return evaluate(text, local_dict=values, global_dict={})
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _bitaxon
-from ._arrays import spread
+from ._arguments import spread
 from .errors import InvalidTypeError, InvalidValueError
 
 __all__ = [

@@ -1,9 +1,18 @@
-"""Arrays that are given for several things at once."""
+"""Arguments that several functions take."""
+
+import operator
 
 import numpy as np
 import numpy.typing as npt
 
 from .errors import InvalidShapeError, InvalidTypeError
+
+
+def to_int(name: str, value: object) -> int:
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise InvalidTypeError(f"{name}: got {type(value).__name__}, expected an int") from None
 
 
 def spread(name: str, values: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
